@@ -1,0 +1,58 @@
+"""`treadle check`: look at data before training, and train nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from treadle.contracts import Json
+
+if TYPE_CHECKING:
+    from treadle.api.options import FitOptions
+
+
+def check(options: FitOptions | Any, *, frame: Any = None, **named: Any) -> Json:
+    """Return what data was taken for, how it would be split, and what looks wrong.
+
+    options: FitOptions, or a path with options by name: check("customers.csv", target="left")
+
+    The result holds `sentences`, `columns` [{name, kind, why}], `rows` by part and `findings`
+    [{severity, title, sentence, action}].
+
+    Raises: UserError where a fit would refuse.
+    """
+    from treadle.api.fit_data import guess_kind
+    from treadle.api.options import FitOptions
+
+    if not isinstance(options, FitOptions):
+        options = FitOptions.of({"data": options, **named})
+    kind = options.kind or guess_kind(options, frame)
+    if kind == "images":
+        from treadle.api.fit_images import look
+
+        return look(options)
+    if kind == "events":
+        from treadle.api.fit_events import look as look_at_events
+
+        return look_at_events(options, frame)
+    return _check_table(options, frame)
+
+
+def _check_table(options: FitOptions, frame: Any) -> Json:
+    from treadle.api.table_data import PARTS, prepare, read_table
+    from treadle.data.health import check_table
+
+    data = prepare(options, read_table(options, frame))
+    findings = check_table(
+        data.rows("train"), data.rows("validation"), data.rows("test"), data.schema, data.target
+    )
+    return {
+        "kind": "table",
+        "task": data.target.task,
+        "sentences": data.notes,
+        "columns": [
+            {"name": column.name, "kind": column.kind, "why": column.why}
+            for column in data.schema.columns
+        ],
+        "rows": {part: len(data.parts[part]["target"]) for part in PARTS},
+        "findings": [finding.model_dump(mode="json") for finding in findings],
+    }

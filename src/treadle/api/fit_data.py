@@ -1,0 +1,86 @@
+"""Fit data of any kind: which kind it is, and the way for that kind."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from treadle.api.options import FitOptions, Kind
+from treadle.api.run import Run
+from treadle.api.training import Observer
+from treadle.errors import OptionError
+
+PHOTOS = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"}
+
+
+def fit_data(
+    options: FitOptions,
+    *,
+    frame: Any = None,
+    resume: bool = False,
+    not_exact: bool = False,
+    observer: Observer | None = None,
+) -> Run:
+    """Train on tables, images or events and return the run.
+
+    frame: data from memory in place of `options.data`
+
+    Raises: UserError for a mistake in options or data; Interrupted, with a resumable run left.
+    """
+    kind = options.kind or guess_kind(options, frame)
+    more: dict[str, Any] = {"resume": resume, "not_exact": not_exact, "observer": observer}
+    if kind == "images":
+        from treadle.api.fit_images import fit_images
+
+        return fit_images(options, **more)
+    if kind == "events":
+        from treadle.api.fit_events import fit_events
+
+        return fit_events(options, frame, **more)
+    from treadle.api.fit_table import fit_table
+
+    return fit_table(options, frame, **more)
+
+
+def guess_kind(options: FitOptions, frame: Any = None) -> Kind:
+    """Return what kind of data this is.
+
+    A folder with photos in it, or a CSV whose cells are paths of photos: images. User, item or
+    event named, or no target and columns that read like a log: events. Else a table.
+    """
+    if options.user or options.item or options.event:
+        return "events"
+    if frame is not None:
+        return "table" if options.target else _table_or_events(options, frame)
+    if not options.data:
+        raise OptionError("no data was given.", "Give files or a folder: treadle fit DATA …")
+    first = Path(options.data[0])
+    if first.is_dir() and any(path.suffix.lower() in PHOTOS for path in first.rglob("*")):
+        return "images"
+    if len(options.data) == 1 and first.suffix.lower() == ".csv" and _lists_photos(first):
+        return "images"
+    return "table" if options.target else _table_or_events(options, frame)
+
+
+def _lists_photos(path: Path) -> bool:
+    """Tell whether the first line of data has a cell that ends like a photo's name."""
+    try:
+        with path.open(encoding="utf-8", errors="replace") as file:
+            lines = [file.readline() for _ in range(2)]
+    except OSError:
+        return False
+    cells = lines[1].replace(";", ",").replace("\t", ",").split(",")
+    return any(Path(cell.strip().strip('"')).suffix.lower() in PHOTOS for cell in cells)
+
+
+def _table_or_events(options: FitOptions, frame: Any) -> Kind:
+    """Without a target, a table that has users, items and times is a log of events."""
+    from treadle.api.table_data import read_table
+    from treadle.data.events_columns import find_columns
+    from treadle.errors import UserError
+
+    try:
+        find_columns(read_table(options, frame).frame)
+    except UserError:
+        return "table"
+    return "events"

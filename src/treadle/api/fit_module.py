@@ -1,0 +1,282 @@
+"""Fit an engineer's own module: their data, loss, optimizer, metrics, watchers, or whole step."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from treadle.api.machine import machine_and_versions, pick_device
+from treadle.api.module_loss import BatchLoss, Evaluation, OwnStep, choose_metric, parts_of
+from treadle.api.module_options import AUTO, ModuleOptions
+from treadle.api.run import Run
+from treadle.api.start import begin, new_folder
+from treadle.api.training import Observer, Saving, Trained, Training, train
+from treadle.contracts import Json
+from treadle.errors import DataError, OptionError
+from treadle.folder import EVENTS, RunFolder
+from treadle.goal import Metric
+from treadle.loop.journal import Journal
+from treadle.loop.schedules import by_name
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
+
+    from treadle.data.own import Own
+
+LOSS_OF_TRAINING = Metric(
+    name="train_loss",
+    needs="values",
+    higher_is_better=False,
+    tasks=("own",),
+    function=lambda truth, predicted: float("nan"),
+)
+
+
+def fit_module(module: nn.Module, data: Any, options: ModuleOptions) -> Run:
+    """Train `module` on `data` and return the run; the best weights are in the module.
+
+    data: (x, y) tensors or arrays, a dict of them, a torch Dataset, or a DataLoader.
+
+    Raises: OptionError, DataError, RunError, Interrupted, DivergedError.
+    """
+    import torch
+
+    from treadle.loop.randomness import seed_all
+
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    folder = RunFolder(options.out) if options.out else new_folder()
+    source, held_out, sayings = _sources(data, options, pick_device(options.device))
+    training = _training(module, source, held_out, options)
+    config = _config(module, source, options, training)
+    machine = machine_and_versions(torch.get_num_threads())
+    with begin(folder, config, machine, resume=options.resume, not_exact=options.not_exact) as said:
+        training.sayings = [("data", line) for line in sayings] + [("resume", s) for s in said]
+        training.watchers = [*options.watchers, *_sinks(options, folder)]
+        if options.start_from is not None:
+            training.sayings.append(("transfer", _take_weights(module, options)))
+        seed_all(options.seed)
+        saving = Saving(every_seconds=options.save_every_seconds)
+        observer = options.observer or Observer()
+        journal = Journal(folder.path, listener=observer.line)
+        resume = options.resume and (folder.path / EVENTS).exists()
+        trained = train(training, folder, journal, resume=resume, observer=observer, saving=saving)
+        _finish(folder, training, trained, held_out)
+    return Run(folder.path, module=module)
+
+
+def predict_module(module: nn.Module, data: Any, batch_size: int = 1_024) -> Tensor:
+    """Return the module's outputs for all rows of `data` (with or without targets), on the CPU."""
+    import torch
+
+    from treadle.data.own import as_source
+    from treadle.watch.validation import evaluating
+
+    device = next((p.device for p in module.parameters()), torch.device("cpu"))
+    given = (data,) if hasattr(data, "shape") else data
+    source, _ = as_source(given, batch_size=batch_size, seed=0, device=device, shuffle=False)
+    with evaluating(module):
+        return torch.cat([parts_of(module, batch)[0].cpu() for batch in source.once()])
+
+
+def _sources(
+    data: Any, options: ModuleOptions, device: torch.device
+) -> tuple[Own, Own | None, list[str]]:
+    """Return the training source, the validation source or None, and what must be said."""
+    from torch.utils.data import DataLoader
+
+    from treadle.data.own import as_source, rows_of
+
+    sizes: dict[str, Any] = {
+        "batch_size": options.batch_size,
+        "seed": options.seed,
+        "device": device,
+    }
+    sayings = []
+    validation = options.validation
+    if isinstance(validation, str) and validation == AUTO:
+        validation = None
+        if isinstance(data, DataLoader) or hasattr(data, "sampler"):
+            sayings.append(
+                "warning: a DataLoader without validation data: nothing can tell whether the "
+                "module only learns its samples by heart. Give validation=…."
+            )
+        else:
+            train_rows, held_rows = _split(data, options.seed)
+            data, validation = rows_of(data, train_rows), rows_of(data, held_rows)
+            sayings.append(
+                f"{len(held_rows):,} of {len(held_rows) + len(train_rows):,} rows, drawn by a hash "
+                "of their number, were set aside for validation. validation=None trains on all."
+            )
+    source, said = as_source(data, **sizes)
+    held_out = None
+    if validation is not None:
+        held_out, _ = as_source(validation, shuffle=False, **sizes)
+    return source, held_out, sayings + said
+
+
+def _split(data: Any, seed: int) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """Return the rows to train on and the rows to validate on, by a hash of their number."""
+    import polars as pl
+
+    from treadle.data.split import SplitRule, split
+
+    first = next(iter(data.values())) if isinstance(data, Mapping) else data
+    first = first[0] if isinstance(first, (tuple, list)) and hasattr(first[0], "shape") else first
+    count = len(first)
+    if count < 10:
+        raise DataError(
+            f"there are only {count} rows, too few to set some aside for validation.",
+            "Give validation data, or validation=None to train on all of them.",
+        )
+    numbers = pl.DataFrame({"row": np.arange(count)})
+    parts = split(numbers, SplitRule(fractions=(0.85, 0.15, 0.0), seed=seed))
+    return parts.train, parts.validation
+
+
+def _training(
+    module: nn.Module, source: Own, held_out: Own | None, options: ModuleOptions
+) -> Training:
+    from treadle.loop.state import TrainState
+    from treadle.loop.step import EagerStep, StepOptions
+
+    device = pick_device(options.device)
+    module.to(device)
+    extras = dict(options.extras or {})
+    if getattr(source, "exact", False):
+        extras["loader"] = source.loader  # type: ignore[union-attr]
+    state = TrainState(
+        model=module,
+        optimizers=_optimizers(module, options.optimizer, options.lr),
+        extras=extras,
+        device=device,
+    )
+    condition, epoch = options.condition, source.steps_per_epoch
+    state.horizon = int(min(condition.max_steps(epoch), 100 * epoch))
+    loss = BatchLoss(module, options.loss)
+    metric = choose_metric(options.metric, options.metrics, options.higher_is_better)
+    step: Any = OwnStep(options.step) if options.step else None
+    if step is None:
+        schedule = options.schedule
+        step = EagerStep(
+            loss,
+            schedule=by_name(schedule) if isinstance(schedule, str) else schedule,
+            options=StepOptions(
+                accumulate=options.accumulate,
+                clip_norm=options.clip_norm,
+                average=options.average,
+                precision=options.precision,
+            ),
+        )
+        step.prepare(state)
+    return Training(
+        name=type(module).__name__,
+        state=state,
+        source=source,
+        step=step,
+        evaluate=Evaluation(loss, held_out, options.metrics),
+        metric=LOSS_OF_TRAINING if held_out is None else metric,
+        until=condition,
+        steps_per_epoch=epoch,
+        validate_every=options.validate_every or min(epoch, 1_000),
+        plateau=options.schedule == "plateau",
+    )
+
+
+def _optimizers(module: nn.Module, given: Any, lr: float) -> dict[str, torch.optim.Optimizer]:
+    import torch
+
+    if given is None:
+        return {"main": torch.optim.AdamW(module.parameters(), lr=lr)}
+    if isinstance(given, torch.optim.Optimizer):
+        return {"main": given}
+    if isinstance(given, Mapping):
+        return dict(given)
+    made = given(module.parameters()) if callable(given) else None
+    if isinstance(made, torch.optim.Optimizer):
+        return {"main": made}
+    raise OptionError(
+        f"optimizer is a {type(given).__name__}.",
+        "Give a torch optimizer, a dict of them by name, or a function of the parameters.",
+    )
+
+
+def _take_weights(module: nn.Module, options: ModuleOptions) -> str:
+    from treadle.api.transfer import take_weights
+
+    assert options.start_from is not None
+    return take_weights(module, options.start_from)
+
+
+def _sinks(options: ModuleOptions, folder: RunFolder) -> list[Any]:
+    from treadle.api.track import SinkWatcher
+
+    names = [options.track] if isinstance(options.track, str) else list(options.track)
+    return [SinkWatcher(name, folder) for name in names if name]
+
+
+def _config(module: nn.Module, source: Own, options: ModuleOptions, training: Training) -> Json:
+    """Return what a resume is compared with: everything but callables, which have no text."""
+    shapes = {name: list(tensor.shape) for name, tensor in module.state_dict().items()}
+    return {
+        "kind": "module",
+        "options": {
+            "module": type(module).__name__,
+            "parameters": shapes,
+            "rows": source.num_rows,
+            "batch_size": options.batch_size,
+            "seed": options.seed,
+            "metric": training.metric.name,
+            "optimizers": {n: type(o).__name__ for n, o in training.state.optimizers.items()},
+            "accumulate": options.accumulate,
+            "clip_norm": options.clip_norm,
+            "average": options.average,
+            "precision": options.precision,
+            "schedule": options.schedule if isinstance(options.schedule, str) else "own",
+        },
+        "until": training.until.text,
+    }
+
+
+def _finish(folder: RunFolder, training: Training, trained: Trained, held_out: Own | None) -> None:
+    from safetensors.torch import save_file
+
+    state = trained.state
+    (folder.path / "model").mkdir(exist_ok=True)
+    weights = {
+        n: t.detach().cpu().clone().contiguous() for n, t in state.module.state_dict().items()
+    }
+    save_file(weights, folder.path / "model" / "weights.safetensors")
+    best = next((e for e in state.history if e.step == state.best_step), None)
+    metrics = dict(best.metrics) if best else {}
+    name = training.metric.name
+    folder.write_json(
+        "result.json",
+        {
+            "run": str(folder.path),
+            "kind": "module",
+            "task": "own",
+            "rows": {
+                "train": training.source.num_rows,
+                "validation": held_out.num_rows if held_out else 0,
+                "test": 0,
+            },
+            "metric": {"name": name, "validation": metrics.get(name)},
+            "metrics": {},
+            "validation_metrics": metrics,
+            "stopped": {
+                "reason": trained.stopped.kind,
+                "sentence": trained.stopped.sentence,
+                "epoch": state.epoch,
+                "step": state.step,
+                "best_step": state.best_step,
+            },
+            "engine": "eager",
+            "samples_per_second": round(trained.samples_per_second, 1),
+            "seconds": round(trained.seconds, 3),
+            "advice": [],
+        },
+    )

@@ -1,0 +1,168 @@
+"""Fit a table: trees first as the floor, then a network, then the better one or a blend."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from treadle.api.machine import files_of, machine_and_versions
+from treadle.api.options import FitOptions
+from treadle.api.run import Run
+from treadle.api.start import begin, new_folder
+from treadle.api.table_data import TableData, prepare, read_table
+from treadle.api.table_members import Member, Place, fit_network, fit_trees
+from treadle.api.table_result import finish
+from treadle.api.training import Observer
+from treadle.contracts import Json
+from treadle.data.fingerprint import fingerprint
+from treadle.folder import EVENTS, FORMAT, RunFolder
+from treadle.goal import DEFAULT, Metric, metric_named
+from treadle.loop.journal import Journal
+from treadle.loop.until import StopCondition, minutes
+
+DEFAULT_MINUTES = 8.0
+TREES_SHARE = 0.5
+LEAST_MINUTES = 0.1
+
+
+def fit_table(
+    options: FitOptions,
+    frame: Any = None,
+    *,
+    resume: bool = False,
+    not_exact: bool = False,
+    observer: Observer | None = None,
+) -> Run:
+    """Train on a table and return the run.
+
+    Raises: UserError for a mistake in options or data; Interrupted, with a resumable run left.
+    """
+    import torch
+
+    observer = observer or Observer()
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    read = read_table(options, frame)
+    data = prepare(options, read)
+    metric = metric_named(options.metric or DEFAULT[data.target.task], data.target.task)
+    folder = RunFolder(options.out) if options.out else new_folder()
+    files = files_of([*options.data, *options.validation, *options.test])
+    print_of_data = fingerprint(files if frame is None else read.frame)
+    machine = machine_and_versions(torch.get_num_threads()) | {"data": print_of_data}
+    config = {"kind": "table", "options": options.recorded()}
+    with begin(
+        folder, config, machine, resume=resume, not_exact=not_exact, overwrite=options.overwrite
+    ) as said:
+        journal = Journal(folder.path, listener=observer.line)
+        for sentence in said:
+            journal.say("resume", sentence)
+        if not resume:
+            _say_data(journal, data, metric, folder, print_of_data)
+        place = Place(
+            folder=folder,
+            journal=journal,
+            resume=resume and (folder.path / EVENTS).exists(),
+            observer=observer,
+            threads=torch.get_num_threads(),
+        )
+        members = _fit_members(data, options, metric, place)
+        finish(folder, data, options, metric, members, journal)
+    return Run(folder.path)
+
+
+def _fit_members(
+    data: TableData, options: FitOptions, metric: Metric, place: Place
+) -> list[Member]:
+    """Train the models that were asked for, each in time."""
+    asked = options.condition
+    budget = min(asked.max_minutes if asked else DEFAULT_MINUTES, 24 * 60 * 365)
+    if not math.isfinite(asked.max_minutes if asked else 0.0):
+        budget = math.inf
+    if options.model == "trees":
+        return [fit_trees(data, options, metric, asked or minutes(budget), place)]
+    if options.model == "neural":
+        return [fit_network(data, options, metric, asked or minutes(budget), place)]
+    return _fit_auto(data, options, metric, place, asked, budget)
+
+
+def _fit_auto(
+    data: TableData,
+    options: FitOptions,
+    metric: Metric,
+    place: Place,
+    asked: StopCondition | None,
+    budget: float,
+) -> list[Member]:
+    """Trees first; then the network, where time is left and the aim is not reached yet."""
+    shared = asked if asked and math.isinf(asked.epochs_limit + asked.steps_limit) else None
+    trees_place = _member_place(place, "trees", options)
+    trees = fit_trees(data, options, metric, _both(shared, budget * TREES_SHARE), trees_place)
+    if trees.trained["stopped"]["reason"] == "reached":
+        place.journal.say("member", "the trees reached what was asked, so no network was trained.")
+        return [trees]
+    left = budget - trees.trained["seconds"] / 60
+    if left < LEAST_MINUTES:
+        place.journal.say("member", "the trees used up the time, so no network was trained.")
+        return [trees]
+    place.journal.say(
+        "member", f"the trees reach {metric.name} {trees.value:.4f} on validation; next, a network."
+    )
+    neural_place = _member_place(place, "neural", options)
+    return [trees, fit_network(data, options, metric, _both(asked, left), neural_place)]
+
+
+def _both(asked: StopCondition | None, budget: float) -> StopCondition:
+    bound = minutes(round(budget, 3)) if math.isfinite(budget) else StopCondition.never()
+    return asked | bound if asked else bound
+
+
+def _member_place(place: Place, name: str, options: FitOptions) -> Place:
+    """Return the run folder of a member, with its configuration, and a journal of its own."""
+    folder = RunFolder.create(place.folder.path / "members" / name)
+    begun = place.resume and (folder.path / EVENTS).exists()
+    if not begun:
+        recorded = options.recorded() | {"model": name}
+        folder.write_json("config.json", {"format": FORMAT, "kind": "table", "options": recorded})
+    return Place(
+        folder=folder,
+        journal=Journal(folder.path, listener=place.observer.line),
+        resume=begun,
+        observer=place.observer,
+        threads=place.threads,
+    )
+
+
+def _say_data(
+    journal: Journal, data: TableData, metric: Metric, folder: RunFolder, print_of_data: Json
+) -> None:
+    """Journal what was recognised, and write plan.json and data.json."""
+    for sentence in data.notes:
+        journal.say("data", sentence)
+    sizes = {name: len(getattr(data.split, name)) for name in ("train", "validation", "test")}
+    journal.say(
+        "split",
+        f"{sizes['train']:,} rows to learn from, {sizes['validation']:,} to watch the learning "
+        f"(validation), {sizes['test']:,} kept for one test at the end.",
+        **sizes,
+    )
+    plan = folder.plan or {}
+    folder.write_json(
+        "plan.json",
+        plan
+        | {
+            "task": data.target.task,
+            "metric": metric.name,
+            "rows": sizes,
+            "until": "see the journal",
+        },
+    )
+    folder.write_json(
+        "data.json",
+        {
+            "fingerprint": print_of_data,
+            "schema": data.schema.model_dump(mode="json"),
+            "target": data.target.model_dump(mode="json"),
+            "encoder": data.encoder.model_dump(mode="json"),
+            "split": data.split.rule.model_dump(mode="json"),
+        },
+    )

@@ -1,0 +1,107 @@
+"""What a run must find again to be resumed to the bit: versions, processor, threads, code."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from treadle.contracts import Json
+from treadle.errors import OptionError, RunError
+
+if TYPE_CHECKING:
+    import torch
+
+PACKAGES = ("treadle", "torch", "lightgbm", "polars", "numpy", "scikit-learn")
+
+
+def machine_and_versions(threads: int) -> Json:
+    """Return the recorded tuple of a run: what a resume is compared with."""
+    import torch
+
+    return {
+        "python": platform.python_version(),
+        "versions": {name: _version(name) for name in PACKAGES},
+        "code": code_hash(),
+        "processor": platform.machine(),
+        "capability": torch.backends.cpu.get_cpu_capability(),
+        "threads": threads,
+        "world_size": 1,
+    }
+
+
+def code_hash() -> str:
+    """Return a hash of every Python file of this package."""
+    root = Path(__file__).parent.parent
+    digest = hashlib.sha256()
+    for file in sorted(root.rglob("*.py")):
+        digest.update(file.relative_to(root).as_posix().encode() + b"\0" + file.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def differences(recorded: Json, present: Json, at: str = "") -> list[str]:
+    """Return one line for each recorded value that is another now."""
+    lines = []
+    for key, was in recorded.items():
+        now = present.get(key)
+        if isinstance(was, dict) and isinstance(now, dict):
+            lines += differences(was, now, f"{at}{key} ")
+        elif was != now:
+            lines.append(f"{at}{key}: was {was}, is {now}")
+    return lines
+
+
+def refuse_unless_same(recorded: Json, present: Json, *, not_exact: bool) -> list[str]:
+    """Return what differs, or raise when something does and `not_exact` was not asked for.
+
+    Raises: RunError listing every difference.
+    """
+    changed = differences(recorded, present)
+    if changed and not not_exact:
+        raise RunError(
+            "this run cannot be resumed to the bit: something it depends on has changed:\n  "
+            + "\n  ".join(changed),
+            "Restore it, or go on with --not-exact: the result may then differ in small digits.",
+        )
+    return changed
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "absent"
+
+
+def pick_device(name: str) -> torch.device:
+    """Return the device of that name; "auto" takes a GPU where there is one.
+
+    Raises: OptionError when there is no such device here.
+    """
+    import torch
+
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise OptionError(f"there is no device '{name}' here.", "Use cpu, cuda or auto.") from error
+    return device
+
+
+def files_of(paths: Sequence[str]) -> list[Path]:
+    """Return the files that paths, folders and patterns stand for, in a fixed order."""
+    found: list[Path] = []
+    for text in paths:
+        path = Path(text)
+        if path.is_dir():
+            found += sorted(file for file in path.rglob("*") if file.is_file())
+        elif path.exists():
+            found.append(path)
+        else:
+            found += sorted(path.parent.glob(path.name))
+    return found

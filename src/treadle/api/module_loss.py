@@ -1,0 +1,203 @@
+"""How a batch of an engineer's data meets their module, their loss and their metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from treadle.errors import DataError, OptionError, did_you_mean
+from treadle.goal import LOSS, METRICS, Metric
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from treadle.data.own import Own
+    from treadle.loop.state import TrainState
+
+TARGETS = ("target", "targets", "label", "labels", "y")
+LOSS_NAMES = {
+    "cross_entropy": "cross_entropy",
+    "binary_cross_entropy": "binary_cross_entropy_with_logits",
+    "mean_squared_error": "mse_loss",
+    "mean_absolute_error": "l1_loss",
+    "huber": "huber_loss",
+}
+
+
+class BatchLoss:
+    """batch → the loss that the user's functions give for it, as the batch's mean."""
+
+    def __init__(self, module: nn.Module, loss: Callable[..., Any] | str | None) -> None:
+        self.module = module
+        self.loss = _named_loss(loss) if isinstance(loss, str) else loss
+
+    def __call__(self, batch: Any) -> Tensor:
+        return self.of(*parts_of(self.module, batch, whole=self.loss is None))
+
+    def of(self, output: Any, target: Any) -> Tensor:
+        """Return the loss of an output that was computed already."""
+        if self.loss is not None:
+            loss: Tensor = self.loss(output, target)
+            return loss
+        if hasattr(output, "loss") and output.loss is not None:
+            own: Tensor = output.loss
+            return own
+        raise OptionError(
+            f"there is no loss, and the module's output ({type(output).__name__}) has none either.",
+            'Give loss=…: a function of (output, target), or a name such as "cross_entropy".',
+        )
+
+
+def parts_of(module: nn.Module, batch: Any, *, whole: bool = False) -> tuple[Any, Any]:
+    """Return (the module's output for a batch, its target or None).
+
+    (x, y):            module(x), y; with more inputs (a, b, y): module(a, b), y
+    a dict:            module(**rest), target; whole=True gives the module the target as well
+    a tensor alone:    module(x), None
+    """
+    if isinstance(batch, Mapping):
+        name = next((name for name in TARGETS if name in batch), None)
+        target = batch[name] if name else None
+        inputs = {key: value for key, value in batch.items() if whole or key != name}
+        return module(**inputs), target
+    if isinstance(batch, (tuple, list)):
+        *features, target = batch if len(batch) > 1 else (batch[0], None)
+        return module(*features), target
+    if hasattr(batch, "shape"):
+        return module(batch), None
+    raise DataError(
+        f"a batch is a {type(batch).__name__}, which cannot be told apart into input and target.",
+        "Let it be (x, y) or a dict, or give step=… and do the forward pass yourself.",
+    )
+
+
+class OwnStep:
+    """A user's own step: they do the forward pass, backward pass and updates themselves."""
+
+    def __init__(self, function: Callable[[TrainState, Any], Any]) -> None:
+        self.function = function
+
+    def __call__(self, state: TrainState, batch: Any) -> None:
+        from treadle.loop.step import num_rows
+
+        loss = self.function(state, batch)
+        if loss is not None:
+            count = num_rows(batch)
+            state.totals.add(loss * count, count)
+
+
+class Evaluation:
+    """state → the loss and the user's metrics on the validation data."""
+
+    def __init__(
+        self,
+        loss: BatchLoss,
+        held_out: Own | None,
+        metrics: Mapping[str, Callable[[Any, Any], Any]] | Sequence[str],
+    ) -> None:
+        self.loss = loss
+        self.held_out = held_out
+        self.metrics = (
+            metrics if isinstance(metrics, Mapping) else {m: _by_name(m) for m in metrics}
+        )
+
+    def __call__(self, state: TrainState) -> dict[str, float]:
+        from treadle.watch.validation import averaged, evaluating
+
+        if self.held_out is None:
+            return {}
+        with averaged(state), evaluating(state.module):
+            return self._measure(self.held_out)
+
+    def _measure(self, held_out: Own) -> dict[str, float]:
+        import torch
+
+        from treadle.loop.step import num_rows
+
+        total, count, outputs, targets = 0.0, 0, [], []
+        for batch in held_out.once():
+            output, target = parts_of(self.loss.module, batch, whole=self.loss.loss is None)
+            rows = num_rows(batch)
+            if self.loss.loss is not None or getattr(output, "loss", None) is not None:
+                total += float(self.loss.of(output, target)) * rows
+            count += rows
+            if self.metrics:
+                outputs.append(_logits(output).cpu())
+                targets.append(target.cpu())
+        values = {"loss": total / max(1, count)}
+        if self.metrics:
+            whole, truth = torch.cat(outputs), torch.cat(targets)
+            values |= {
+                name: float(function(whole, truth)) for name, function in self.metrics.items()
+            }
+        return values
+
+
+def choose_metric(
+    name: str,
+    metrics: Mapping[str, Callable[[Any, Any], Any]] | Sequence[str],
+    higher_is_better: bool | None,
+) -> Metric:
+    """Return the metric that decides what is best.
+
+    Raises: OptionError when it is not measured, or its direction is not known.
+    """
+    if name == "loss":
+        return LOSS
+    if name not in metrics:
+        raise OptionError(
+            f"metric is '{name}', which is not measured.",
+            f"{did_you_mean(name, ['loss', *metrics])}Measured are: loss, {', '.join(metrics)}.",
+        )
+    if higher_is_better is None and name not in METRICS:
+        raise OptionError(
+            f"it is not known whether more of '{name}' is better.",
+            "Say higher_is_better=True or False.",
+        )
+    up = METRICS[name].higher_is_better if higher_is_better is None else higher_is_better
+    return Metric(
+        name=name, needs="values", higher_is_better=up, tasks=("own",), function=LOSS.function
+    )
+
+
+def _named_loss(name: str) -> Callable[..., Any]:
+    import torch.nn.functional
+
+    if name not in LOSS_NAMES:
+        raise OptionError(
+            f"there is no loss '{name}'.",
+            f"{did_you_mean(name, LOSS_NAMES)}Names: {', '.join(LOSS_NAMES)}. Or a function.",
+        )
+    function: Callable[..., Any] = getattr(torch.nn.functional, LOSS_NAMES[name])
+    return function
+
+
+def _by_name(name: str) -> Callable[[Tensor, Tensor], float]:
+    """Return scikit-learn's metric of that name as a function of (logits or values, target)."""
+    if name not in METRICS:
+        raise OptionError(
+            f"the metric '{name}' is not known.",
+            f"{did_you_mean(name, METRICS)}Or give metrics={{'{name}': your function}}.",
+        )
+    metric = METRICS[name]
+
+    def measure(output: Tensor, target: Tensor) -> float:
+        import torch
+
+        if metric.needs == "values":
+            return metric(
+                target.reshape(len(target), -1).numpy(), output.reshape(len(output), -1).numpy()
+            )
+        if output.ndim == 1 or output.shape[1] == 1:
+            positive = output.reshape(-1).sigmoid()
+            probabilities = torch.stack([1 - positive, positive], dim=1)
+        else:
+            probabilities = output.softmax(dim=1)
+        return metric(target.reshape(-1).long().numpy(), probabilities.numpy())
+
+    return measure
+
+
+def _logits(output: Any) -> Tensor:
+    found: Tensor = output.logits if hasattr(output, "logits") else output
+    return found

@@ -1,0 +1,94 @@
+"""What an engineer can say about the training of their own module."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from treadle.api.training import Observer
+from treadle.contracts import Watcher
+from treadle.errors import OptionError, did_you_mean
+from treadle.loop.until import StopCondition, epochs, no_better_for, parse
+
+if TYPE_CHECKING:
+    from treadle.contracts import Schedule
+
+AUTO = "auto"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModuleOptions:
+    """How a module is trained.
+
+    loss:       (output, target) → scalar; a name such as "cross_entropy"; or None where the
+                module's output has a `.loss` of its own. A dict batch is given to the module by
+                name, without its "target" (or "labels"), which goes to the loss
+    optimizer:  a torch optimizer, several by name, a function of the parameters, or None (AdamW)
+    step:       (state, batch) → loss, for whoever wants to do it all: forward, backward, update
+    validation: data of the same kinds; "auto" splits tensors or a Dataset 85 to 15 by a hash of
+                the row; None trains on everything
+    metrics:    functions (output, target) → number by name, or names of scikit-learn's
+    metric:     which one decides what is best: "loss" or one of `metrics`
+    until:      e.g. epochs(50) | minutes(10), or the same in words
+    validate_every: steps between validations; by default an epoch, at most 1,000 steps
+    out:        the run folder; without one a new folder below runs/
+    start_from: an earlier run, or a safetensors file, whose weights are taken where they fit
+    track:      names of sinks: "tensorboard", "mlflow", "wandb"
+    """
+
+    loss: Callable[..., Any] | str | None = None
+    optimizer: Any = None
+    step: Callable[..., Any] | None = None
+    validation: Any = AUTO
+    metrics: Mapping[str, Callable[[Any, Any], Any]] | Sequence[str] = ()
+    metric: str = "loss"
+    higher_is_better: bool | None = None
+    until: StopCondition | str | None = None
+    batch_size: int = 256
+    lr: float = 1e-3
+    schedule: Schedule | str = "constant"
+    accumulate: int = 1
+    clip_norm: float | None = None
+    average: float | None = None
+    precision: Literal["float32", "bf16"] = "float32"
+    validate_every: int | None = None
+    watchers: Sequence[Watcher] = ()
+    extras: Mapping[str, Any] | None = None
+    start_from: Path | str | None = None
+    out: Path | str | None = None
+    resume: bool = False
+    not_exact: bool = False
+    seed: int = 0
+    device: str = AUTO
+    threads: int | None = None
+    save_every_seconds: float = 60.0
+    track: str | Sequence[str] = ()
+    observer: Observer | None = None
+
+    @classmethod
+    def of(cls, options: Mapping[str, Any]) -> ModuleOptions:
+        """Return options, all problems said at once. Raises: OptionError."""
+        known = [field.name for field in fields(cls)]
+        problems = [
+            (f"fit has no option '{name}' for a module.", did_you_mean(name, known))
+            for name in options
+            if name not in known
+        ]
+        problems += [
+            (f"{name} is {options[name]!r}.", "Use a number above 0.")
+            for name in ("batch_size", "lr")
+            if name in options and not options[name] > 0
+        ]
+        if options.get("precision", "float32") not in ("float32", "bf16"):
+            problems.append((f"precision is '{options['precision']}'.", "Use float32 or bf16."))
+        if problems:
+            raise OptionError.of(problems)
+        return cls(**options)
+
+    @property
+    def condition(self) -> StopCondition:
+        """The stop condition; by default 100 epochs, or no better for 10 validations."""
+        asked = parse(self.until) if isinstance(self.until, str) else self.until
+        return asked or epochs(100) | no_better_for(10)

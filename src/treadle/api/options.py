@@ -1,0 +1,137 @@
+"""What can be said to `treadle fit` about data: every option, checked all at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import Field, ValidationError, model_validator
+
+from treadle.contracts import Frozen
+from treadle.errors import OptionError, did_you_mean
+from treadle.loop.schedules import SCHEDULES
+from treadle.loop.until import StopCondition, parse
+
+Kind = Literal["table", "images", "events"]
+KIND_WORDS = {"tables": "table", "image": "images", "event": "events"}
+
+
+class FitOptions(Frozen):
+    """The options of one fit; config.json holds them, and `treadle resume` reads them from there.
+
+    data, validation, test: paths; an empty `data` means that the data came from Python
+    positive:    which of two classes is the one that is looked for
+    time, group: a column; for images `group` is a pattern of file names
+    until:       stop conditions in words; `minutes` in them bound the whole fit
+    unfreeze:    images: how many of the backbone's last blocks are trained along
+    save_every:  seconds of work that a crash may cost
+    """
+
+    data: tuple[str, ...] = ()
+    target: str | None = None
+    positive: str | None = None
+    kind: Kind | None = None
+    validation: tuple[str, ...] = ()
+    test: tuple[str, ...] = ()
+    sheet: str | None = None
+    time: str | None = None
+    group: str | None = None
+    label_delay: str | None = None
+    user: str | None = None
+    item: str | None = None
+    event: str | None = None
+    items: str | None = None
+    metric: str | None = None
+    until: str | None = None
+    model: Literal["auto", "neural", "trees"] = "auto"
+    start_from: str | None = None
+    lr: float | None = Field(default=None, gt=0)
+    batch_size: int | None = Field(default=None, gt=0)
+    schedule: str | None = None
+    device: str = "auto"
+    precision: Literal["float32", "bf16"] = "float32"
+    threads: int | None = Field(default=None, gt=0)
+    engine: Literal["auto", "eager"] = "auto"
+    weight: str | None = None
+    ignore: tuple[str, ...] = ()
+    seed: int = Field(default=0, ge=0)
+    unfreeze: int = Field(default=0, ge=0, le=7)
+    save_every: float = Field(default=60.0, gt=0)
+    track: tuple[str, ...] = ()
+    out: str | None = None
+    overwrite: bool = False
+
+    @model_validator(mode="before")
+    @classmethod
+    def _lists(cls, values: Any) -> Any:
+        """Let one path, or one name, stand for a list of one."""
+        if isinstance(values, dict):
+            values = dict(values)
+            for name in ("data", "validation", "test", "ignore", "track"):
+                if isinstance(values.get(name), str):
+                    values[name] = (values[name],)
+                elif name in values and values[name] is None:
+                    values[name] = ()
+            values["kind"] = KIND_WORDS.get(str(values.get("kind")), values.get("kind"))
+        return values
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> FitOptions:
+        """Return options, all problems said at once. Raises: OptionError."""
+        problems = [
+            (f"fit has no option '{name}'.", did_you_mean(name, cls.model_fields))
+            for name in values
+            if name not in cls.model_fields
+        ]
+        known = {name: value for name, value in values.items() if name in cls.model_fields}
+        options = None
+        try:
+            options = cls(**known)
+        except ValidationError as error:
+            problems += [_problem(detail) for detail in error.errors()]
+        problems += _contradictions(known)
+        if problems or options is None:
+            raise OptionError.of(problems)
+        return options
+
+    @property
+    def condition(self) -> StopCondition | None:
+        """What the user said of when to stop, or None."""
+        return parse(self.until) if self.until else None
+
+    def recorded(self) -> dict[str, Any]:
+        """Return what config.json keeps: all but where the run lies, which may be moved."""
+        return self.model_dump(mode="json", exclude={"out", "overwrite"})
+
+
+def _problem(detail: Any) -> tuple[str, str]:
+    name = str(detail["loc"][0]) if detail["loc"] else "the options"
+    flag = "--" + name.replace("_", "-")
+    return f"{flag} is {detail.get('input')!r}: {detail['msg'].lower()}.", ""
+
+
+def _contradictions(values: dict[str, Any]) -> list[tuple[str, str]]:
+    problems = []
+    if values.get("time") and values.get("group"):
+        problems.append(
+            (
+                "--time and --group were both given, and a split follows one rule.",
+                "Give one of them.",
+            )
+        )
+    if values.get("label_delay") and not values.get("time"):
+        problems.append(
+            ("--label-delay needs to know when each row happened.", "Give --time COLUMN as well.")
+        )
+    schedule = values.get("schedule")
+    if schedule is not None and schedule not in SCHEDULES:
+        hint = did_you_mean(str(schedule), SCHEDULES)
+        problems.append(
+            (f"there is no schedule '{schedule}'.", f"{hint}Schedules are {', '.join(SCHEDULES)}.")
+        )
+    if isinstance(values.get("until"), str):
+        try:
+            parse(values["until"])
+        except OptionError as error:
+            problems.append((error.message, error.hint))
+    return problems

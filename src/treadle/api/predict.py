@@ -1,0 +1,71 @@
+"""`treadle predict`: new rows in, the same rows with predictions out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from treadle.contracts import Json
+from treadle.errors import DataError, OptionError
+from treadle.folder import RunFolder
+
+if TYPE_CHECKING:
+    import polars as pl
+
+WRITERS = (".csv", ".tsv", ".parquet", ".jsonl")
+
+
+def predict(
+    run: Path,
+    data: Sequence[str],
+    *,
+    out: Path | None = None,
+    sheet: str | None = None,
+    top: int = 10,
+) -> tuple[Path, Json]:
+    """Predict the rows of files and write them; return the file and a summary.
+
+    out: .csv, .tsv, .parquet or .jsonl; by default predictions.csv in the present folder
+
+    Raises: UserError for a run that cannot predict, or data that does not fit it.
+    """
+    from treadle.serve.predictor import load_predictor, read_facts
+
+    place = Path(out) if out else Path("predictions.csv")
+    if place.suffix.lower() not in WRITERS:
+        raise OptionError(
+            f"--out {place} ends in '{place.suffix}'.", f"Endings: {', '.join(WRITERS)}."
+        )
+    if not place.absolute().parent.is_dir():
+        raise OptionError(f"--out {place}: there is no folder {place.absolute().parent}.")
+    folder = RunFolder.open(run)
+    model = folder.path / "model"
+    kind = read_facts(model)["kind"]
+    predictor = load_predictor(model)
+    if kind == "images":
+        found = predictor.predict(data[0] if len(data) == 1 else list(data))
+    else:
+        from treadle.data.read import read_tables
+
+        read = read_tables(list(data), sheet=sheet, as_text=predictor.columns_as_text)
+        options = {"top": top} if kind == "events" else {}
+        found = predictor.predict(read.frame, **options)
+    if found.height == 0:
+        raise DataError(f"{', '.join(data)} holds no rows to predict.")
+    _write(found, place)
+    problems = found["problem"].is_not_null().sum() if "problem" in found.columns else 0
+    return place, {"out": str(place), "rows": found.height, "problems": int(problems)}
+
+
+def _write(frame: pl.DataFrame, place: Path) -> None:
+    """Write whole or not at all: aside first, then renamed."""
+    aside = place.with_name(f".{place.name}.tmp")
+    suffix = place.suffix.lower()
+    if suffix == ".parquet":
+        frame.write_parquet(aside)
+    elif suffix == ".jsonl":
+        frame.write_ndjson(aside)
+    else:
+        frame.write_csv(aside, separator="\t" if suffix == ".tsv" else ",")
+    aside.replace(place)

@@ -1,0 +1,214 @@
+"""A table on its way to a model: read, understood, parted, and only then encoded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import polars as pl
+
+from treadle.api.options import FitOptions
+from treadle.contracts import Layout
+from treadle.data.read import ReadResult, read_memory, read_tables
+from treadle.data.split import Split, SplitRule, parse_duration, split, split_given
+from treadle.data.tables import Schema, TableEncoder, TargetEncoder, infer_schema, plan_target
+from treadle.errors import DataError, OptionError, did_you_mean
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+PartName = Literal["train", "validation", "test"]
+PARTS: tuple[PartName, ...] = ("train", "validation", "test")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableData:
+    """Everything known of a table before training.
+
+    frame:  rows with an answer, in the order given
+    parts:  by name, "numbers" float32 [N, F], "categories" int64 [N, C], "target", and "weight"
+            float32 [N] where there is one
+    notes:  what was recognised and decided, in plain sentences
+    """
+
+    frame: pl.DataFrame
+    schema: Schema
+    encoder: TableEncoder
+    target: TargetEncoder
+    split: Split
+    parts: dict[PartName, dict[str, NDArray[Any]]]
+    notes: list[str]
+
+    @property
+    def layout(self) -> Layout:
+        return self.encoder.layout(self.target.task, self.target.num_outputs)
+
+    def truth(self, part: PartName) -> NDArray[Any]:
+        """Return class codes int64 [N], or values float32 [N]."""
+        target = self.parts[part]["target"]
+        return target if self.target.task == "number" else target.astype(np.int64)
+
+    def rows(self, part: PartName) -> pl.DataFrame:
+        """Return a part's rows as they were given."""
+        found: pl.DataFrame = self.frame[getattr(self.split, part)]
+        return found
+
+
+def read_table(options: FitOptions, given: Any = None) -> ReadResult:
+    """Read the main table of a fit, from files or from memory. Raises: DataError."""
+    if given is not None:
+        return read_memory(given)
+    return read_tables(list(options.data), sheet=options.sheet)
+
+
+def prepare(options: FitOptions, read: ReadResult) -> TableData:
+    """Understand, part and encode a table. Nothing is fitted on rows outside the train part.
+
+    Raises: DataError, OptionError.
+    """
+    whole, parting, notes = _with_given_parts(options, read)
+    _check_named(options, whole)
+    schema = infer_schema(
+        whole,
+        options.target,
+        ignore=options.ignore,
+        left_out=_left_out(options),
+        time=options.time,
+        formats=read.formats,
+    )
+    plan = plan_target(whole, schema.target, metric=options.metric, positive=options.positive)
+    classes = schema.target if plan.task != "number" else None
+    frame, parted = _parted(options, whole, parting, plan.keep, classes)
+    encoder = TableEncoder.fit(frame[parted.train], schema)
+    target = _scaled_on_train(plan.encoder, frame[parted.train][schema.target])
+    return TableData(
+        frame=frame,
+        schema=schema,
+        encoder=encoder,
+        target=target,
+        split=parted,
+        parts={
+            name: _encoded(frame[getattr(parted, name)], encoder, target, options.weight)
+            for name in PARTS
+        },
+        notes=[*notes, *plan.notes, *_left_out_words(schema), *parted.notes],
+    )
+
+
+def split_rule(options: FitOptions) -> SplitRule:
+    """Return the rule that the options ask for."""
+    common: dict[str, Any] = {"seed": options.seed}
+    if options.time:
+        delay = parse_duration(options.label_delay) if options.label_delay else 0.0
+        return SplitRule(method="time", column=options.time, label_delay_seconds=delay, **common)
+    if options.group:
+        return SplitRule(method="group", column=options.group, **common)
+    return SplitRule(**common)
+
+
+Parting = tuple[pl.DataFrame | None, pl.DataFrame | None]
+
+
+def _with_given_parts(
+    options: FitOptions, read: ReadResult
+) -> tuple[pl.DataFrame, Parting, list[str]]:
+    """Return the main table, and the user's own validation and test tables where given."""
+    notes = list(read.notes)
+    given = []
+    for paths in (options.validation, options.test):
+        found = read_tables(list(paths), sheet=options.sheet) if paths else None
+        given.append(found.frame if found else None)
+    return read.frame, (given[0], given[1]), notes
+
+
+def _parted(
+    options: FitOptions,
+    whole: pl.DataFrame,
+    given: Parting,
+    keep: NDArray[np.int64],
+    classes: str | None,
+) -> tuple[pl.DataFrame, Split]:
+    rule, main = split_rule(options), whole[keep]
+    if given == (None, None):
+        return main, split(main, rule, classes)
+    name = options.target or ""
+    answered = [
+        frame.filter(pl.col(name).is_not_null())
+        if frame is not None and name in frame.columns
+        else frame
+        for frame in given
+    ]
+    return split_given(main, answered[0], answered[1], rule, classes)
+
+
+def _encoded(
+    rows: pl.DataFrame, encoder: TableEncoder, target: TargetEncoder, weight: str | None
+) -> dict[str, NDArray[Any]]:
+    arrays: dict[str, NDArray[Any]] = dict(encoder.encode(rows))
+    arrays["target"] = target.encode(rows[target.column])
+    if weight:
+        arrays["weight"] = _weights(rows[weight])
+    return arrays
+
+
+def _weights(column: pl.Series) -> NDArray[np.float32]:
+    values = column.cast(pl.Float64, strict=False)
+    bad = values.is_null() | ~values.is_finite() | (values < 0)
+    if bad.any():
+        row = int(bad.arg_true()[0])
+        raise DataError(
+            f"the weight column '{column.name}' holds {column[row]!r} in row {row + 1} of a part.",
+            "Weights are finite numbers of 0 or more.",
+        )
+    return values.cast(pl.Float32).to_numpy()
+
+
+def _scaled_on_train(target: TargetEncoder, answers: pl.Series) -> TargetEncoder:
+    """Return the encoder with the centre and spread of a number as the train part has them."""
+    if target.task != "number":
+        return target
+    values = answers.cast(pl.Float64).to_numpy()
+    spread = float(values.std())
+    return target.model_copy(
+        update={"center": float(values.mean()), "scale": spread if spread > 0 else 1.0}
+    )
+
+
+def _left_out(options: FitOptions) -> dict[str, str]:
+    reasons = {}
+    if options.weight:
+        reasons[options.weight] = "it says how much each row counts"
+    if options.group:
+        reasons[options.group] = "it says which rows belong together"
+    return reasons
+
+
+def _left_out_words(schema: Schema) -> list[str]:
+    columns = [column for column in schema.columns if column.kind == "left_out"]
+    return [f"'{column.name}' is not learned from: {column.why}." for column in columns]
+
+
+def _check_named(options: FitOptions, frame: pl.DataFrame) -> None:
+    """Refuse columns that are not there, all at once."""
+    problems = []
+    if options.target is None:
+        listed = ", ".join(f"'{name}'" for name in frame.columns[:30])
+        problems.append(
+            ("which column is to be predicted was not said.", f"Say --target COLUMN: {listed}.")
+        )
+    named = {
+        "--target": options.target,
+        "--time": options.time,
+        "--group": options.group,
+        "--weight": options.weight,
+    }
+    for flag, name in named.items():
+        if name is not None and name not in frame.columns:
+            hint = did_you_mean(name, frame.columns)
+            listed = ", ".join(f"'{column}'" for column in frame.columns[:30])
+            problems.append(
+                (f"{flag} '{name}': there is no such column.", f"{hint}There are {listed}.")
+            )
+    if problems:
+        raise OptionError.of(problems)

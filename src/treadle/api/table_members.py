@@ -1,0 +1,297 @@
+"""The models of a table, each trained by the one loop in a run folder of its own."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from treadle.api.options import FitOptions
+from treadle.api.table_data import PartName, TableData
+from treadle.api.training import Observer, Saving, Trained, Training, train
+from treadle.contracts import Json
+from treadle.folder import RunFolder
+from treadle.goal import Metric, metric_named
+from treadle.loop.journal import Journal
+from treadle.loop.until import StopCondition, epochs, no_better_for
+
+if TYPE_CHECKING:
+    import torch
+    from numpy.typing import NDArray
+
+    from treadle.loop.state import TrainState
+
+CHECKS_A_ROUND_ROWS = 20_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Member:
+    """A trained model of a table.
+
+    files:    what the model folder keeps: by file name, tensors by name
+    facts:    what is needed to build the model again
+    validation: its predictions there, [N, C] probabilities or [N] values
+    """
+
+    name: str
+    files: dict[str, dict[str, torch.Tensor]]
+    facts: Json
+    validation: NDArray[Any]
+    test: NDArray[Any]
+    value: float
+    trained: Json
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where and how a member is trained."""
+
+    folder: RunFolder
+    journal: Journal
+    resume: bool
+    observer: Observer
+    threads: int
+
+
+def fit_trees(
+    data: TableData, options: FitOptions, metric: Metric, until: StopCondition, place: Place
+) -> Member:
+    """Train boosted trees; a step is a round over the whole train part."""
+    from treadle.data.batches import WholeSource
+    from treadle.loop.state import TrainState
+    from treadle.models.boosting import BoostingRound
+    from treadle.models.tree_settings import TreeSettings
+    from treadle.models.trees import Trees
+
+    settings = TreeSettings.for_table(len(data.split.train), data.layout)
+    if options.lr is not None:
+        settings = settings.model_copy(update={"learning_rate": options.lr})
+    parts = {name: _as_tensors(data.parts[name]) for name in ("train", "validation", "test")}
+    trees = Trees(data.layout)
+    if options.start_from:
+        _load_trees(trees, options.start_from)
+    every = _rounds_between_checks(len(data.split.validation))
+    state = TrainState(model=trees)
+    truth = data.truth("validation")
+    # the step is built when the state is: after a resume has put the trees back
+    step = _LazyRound(
+        lambda: BoostingRound(
+            trees,
+            parts["train"],
+            parts["validation"],
+            data.layout,
+            settings,
+            options.seed,
+            place.threads,
+        )
+    )
+    training = Training(
+        name="trees",
+        state=state,
+        source=WholeSource(parts["train"]),
+        step=step,
+        evaluate=lambda _: measures(metric, truth, step.round.validation_predictions().numpy()),
+        metric=metric,
+        until=until
+        | epochs(settings.most_rounds)
+        | no_better_for(settings.patience_rounds // every),
+        steps_per_epoch=1,
+        validate_every=every,
+        keep_weights=False,
+        block_steps=settings.block_rounds,
+    )
+    trained = _train(training, options, place, settings.model_dump())
+    best = step.round.so_far().truncated(state.best_step or state.step)
+    return Member(
+        name="trees",
+        files={"trees": best.state_dict()},
+        facts={"layout": data.layout.model_dump(mode="json")},
+        validation=best.predict(parts["validation"]).numpy(),
+        test=best.predict(parts["test"]).numpy(),
+        value=state.best_value if state.best_value is not None else math.nan,
+        trained=summary(trained),
+    )
+
+
+def fit_network(
+    data: TableData, options: FitOptions, metric: Metric, until: StopCondition, place: Place
+) -> Member:
+    """Train the network: batches of rows, AdamW, a warm-up and a cosine by default."""
+    import torch
+
+    from treadle.api.machine import pick_device
+    from treadle.data.batches import TensorSource
+    from treadle.data.scaling import NumberScaler
+    from treadle.loop.schedules import by_name
+    from treadle.loop.state import TrainState
+    from treadle.loop.step import EagerStep, StepOptions
+    from treadle.models.tabular import build, parameter_groups
+    from treadle.models.tabular_settings import TabularSettings
+
+    device = pick_device(options.device)
+    scaler = NumberScaler.fit(data.parts["train"]["numbers"])
+    parts = {
+        name: _for_network(data, name, scaler, device) for name in ("train", "validation", "test")
+    }
+    layout = data.layout.model_copy(update={"num_numbers": parts["train"]["numbers"].shape[1]})
+    settings = TabularSettings.for_table(len(data.split.train), layout)
+    changed = {"learning_rate": options.lr, "batch_size": options.batch_size}
+    settings = settings.model_copy(update={k: v for k, v in changed.items() if v is not None})
+    network = build(layout, num_rows=len(data.split.train), seed=options.seed, settings=settings)
+    network.set_target_scale(data.target.center, data.target.scale)
+    network.to(device)
+    sayings = []
+    if options.start_from:
+        from treadle.api.transfer import take_weights
+
+        sayings.append(
+            ("transfer", take_weights(network, options.start_from, "neural.safetensors"))
+        )
+    optimizer = torch.optim.AdamW(
+        parameter_groups(network, settings.weight_decay), lr=settings.learning_rate
+    )
+    source = TensorSource(parts["train"], batch_size=settings.batch_size, seed=options.seed)
+    step = EagerStep(
+        lambda batch: network.loss(network(batch), batch),
+        schedule=by_name(options.schedule or "cosine"),
+        options=StepOptions(precision=options.precision, clip_norm=1.0),
+    )
+    state = TrainState(model=network, optimizers={"main": optimizer}, device=device)
+    step.prepare(state)
+    limit = until | no_better_for(settings.patience_epochs)
+    if not math.isfinite(limit.max_steps(source.steps_per_epoch)):
+        limit = limit | epochs(settings.most_epochs)
+    state.horizon = int(limit.max_steps(source.steps_per_epoch))
+    truth = data.truth("validation")
+    training = Training(
+        name="neural",
+        state=state,
+        source=source,
+        step=step,
+        evaluate=lambda _: measures(metric, truth, _predicted(network, parts["validation"])),
+        metric=metric,
+        until=limit,
+        steps_per_epoch=source.steps_per_epoch,
+        validate_every=min(source.steps_per_epoch, max(200, source.steps_per_epoch // 2)),
+        plateau=options.schedule == "plateau",
+        sayings=sayings,
+    )
+    trained = _train(training, options, place, settings.model_dump())
+    return Member(
+        name="neural",
+        files={"neural": dict(network.state_dict()), "scaler": _as_tensors(scaler.arrays())},
+        facts={
+            "layout": layout.model_dump(mode="json"),
+            "settings": settings.model_dump(),
+            "rows": len(data.split.train),
+        },
+        validation=_predicted(network, parts["validation"]),
+        test=_predicted(network, parts["test"]),
+        value=state.best_value if state.best_value is not None else math.nan,
+        trained=summary(trained),
+    )
+
+
+def measures(metric: Metric, truth: NDArray[Any], predicted: NDArray[Any]) -> dict[str, float]:
+    """Return the deciding metric, and the loss as people know it, on validation predictions."""
+    loss = metric_named(
+        "log_loss" if predicted.ndim == 2 else "root_mean_squared_error",
+        metric.tasks[0] if predicted.ndim == 1 else "classes",
+    )
+    return {"validation_loss": loss(truth, predicted), metric.name: metric(truth, predicted)}
+
+
+def summary(trained: Trained) -> Json:
+    """Return how a training ended, as result.json has it."""
+    state = trained.state
+    return {
+        "stopped": {
+            "reason": trained.stopped.kind,
+            "sentence": trained.stopped.sentence,
+            "epoch": state.epoch,
+            "step": state.step,
+            "best_step": state.best_step,
+        },
+        "samples_per_second": round(trained.samples_per_second, 1),
+        "seconds": round(trained.seconds, 3),
+    }
+
+
+class _LazyRound:
+    """The boosting step, built at its first call."""
+
+    def __init__(self, build: Any) -> None:
+        self._build = build
+        self._round: Any = None
+
+    @property
+    def round(self) -> Any:
+        if self._round is None:
+            self._round = self._build()
+        return self._round
+
+    def __call__(self, state: TrainState, batch: Any) -> None:
+        self.round(state, batch)
+
+
+def _train(training: Training, options: FitOptions, place: Place, settings: Json) -> Trained:
+    from treadle.loop.randomness import seed_all
+
+    seed_all(options.seed)
+    place.folder.write_json("plan.json", (place.folder.plan or {}) | {"settings": settings})
+    return train(
+        training,
+        place.folder,
+        place.journal,
+        resume=place.resume,
+        observer=place.observer,
+        saving=Saving(every_seconds=options.save_every),
+    )
+
+
+def _rounds_between_checks(rows: int) -> int:
+    """Return how many rounds pass between validations, so that measuring stays a small part."""
+    return int(np.clip(rows // CHECKS_A_ROUND_ROWS, 1, 5))
+
+
+def _as_tensors(part: dict[str, NDArray[Any]]) -> dict[str, torch.Tensor]:
+    import torch
+
+    return {
+        name: torch.from_numpy(np.require(array, requirements=["C", "W"]))
+        for name, array in part.items()
+    }
+
+
+def _for_network(
+    data: TableData, name: PartName, scaler: Any, device: torch.device
+) -> dict[str, torch.Tensor]:
+    part = dict(data.parts[name])
+    part["numbers"] = scaler.transform(part["numbers"])
+    if data.target.task == "number":
+        part["target"] = ((part["target"] - data.target.center) / data.target.scale).astype(
+            np.float32
+        )
+    return {key: tensor.to(device) for key, tensor in _as_tensors(part).items()}
+
+
+def _predicted(network: Any, part: dict[str, torch.Tensor]) -> NDArray[Any]:
+    """Return predictions for a whole part, [N, C] probabilities or [N] values."""
+    from treadle.data.batches import TensorSource
+    from treadle.watch.validation import evaluating, predictions
+
+    rows = {name: tensor for name, tensor in part.items() if name in ("numbers", "categories")}
+    with evaluating(network):
+        found, _ = predictions(network, TensorSource(rows, batch_size=4_096, shuffle=False).once())
+    array: NDArray[Any] = found.numpy()
+    return array
+
+
+def _load_trees(trees: Any, earlier: str) -> None:
+    from safetensors.torch import load_file
+
+    from treadle.api.transfer import weights_file
+
+    trees.load_state_dict(load_file(weights_file(earlier, "trees.safetensors")))

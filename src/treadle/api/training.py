@@ -1,0 +1,221 @@
+"""One training in one run folder: resumed or fresh, watched, saved, the best weights kept."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from treadle.contracts import Json, Source, Step, Watcher
+from treadle.errors import DivergedError, Interrupted
+from treadle.folder import RunFolder
+from treadle.goal import Metric
+from treadle.loop.interrupt import Interruption
+from treadle.loop.journal import Journal
+from treadle.loop.loop import turn
+from treadle.loop.until import StopCondition, StopReason
+
+if TYPE_CHECKING:
+    from treadle.loop.checkpoint import Saver
+    from treadle.loop.state import TrainState
+    from treadle.watch.progress import Glance
+    from treadle.watch.validation import Evaluate, Validator
+
+
+@dataclass(frozen=True, kw_only=True)
+class Observer:
+    """Who is looking on: a progress bar, plain lines, nobody."""
+
+    glance: Callable[[Glance], None] = lambda glance: None
+    line: Callable[[Json], None] = lambda line: None
+
+
+@dataclass(kw_only=True)
+class Training:
+    """What one training is made of.
+
+    name:           what it is called to people: "neural", "trees", …
+    evaluate:       state → metrics on the validation part
+    validate_every: the cadence in steps
+    block_steps:    a checkpoint can be taken at multiples of this many steps
+    sayings:        (topic, sentence) that the journal opens with
+    """
+
+    name: str
+    state: TrainState
+    source: Source
+    step: Step
+    evaluate: Evaluate
+    metric: Metric
+    until: StopCondition
+    steps_per_epoch: int
+    validate_every: int
+    keep_weights: bool = True
+    block_steps: int = 1
+    plateau: bool = False
+    watchers: Sequence[Watcher] = field(default_factory=tuple)
+    sayings: Sequence[tuple[str, str]] = field(default_factory=tuple)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Saving:
+    """How often the state is saved, and how many checkpoints are kept beside the best."""
+
+    every_seconds: float = 60.0
+    keep: int = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trained:
+    """How a training ended."""
+
+    stopped: StopReason
+    seconds: float
+    samples_per_second: float
+    state: TrainState
+
+
+_turning: ContextVar[TrainState | None] = ContextVar("turning", default=None)
+
+
+def log(name: str, value: float) -> None:
+    """Log a number from inside a step, loss or module; its mean joins the curves."""
+    if (state := _turning.get()) is not None:
+        state.totals.log(name, value)
+
+
+def train(
+    training: Training,
+    folder: RunFolder,
+    journal: Journal,
+    *,
+    resume: bool = False,
+    observer: Observer | None = None,
+    saving: Saving | None = None,
+) -> Trained:
+    """Turn the loop in `folder` until it stops, and leave the best weights in the model.
+
+    Raises: Interrupted, with a resumable run left behind; DivergedError; SaveError.
+    """
+    from treadle.loop.checkpoint import Saver
+
+    state, saving = training.state, saving or Saving()
+    if resume:
+        _go_on(training, folder, journal)
+    else:
+        journal.say("start", f"training {training.name} begins: until {training.until.text}.")
+    for topic, sentence in training.sayings:
+        journal.say(topic, sentence, step=state.step)
+    saver = Saver(
+        folder.path / "checkpoints",
+        every_seconds=saving.every_seconds,
+        every_steps=training.block_steps,
+        keep=saving.keep,
+    )
+    with Interruption() as interruption, _logging_to(state):
+        validator, watchers = _watchers(training, journal, saver, observer or Observer())
+        first_step = state.step
+        seconds_before = state.seconds
+        stopped = turn(
+            state, training.source, training.step, watchers, training.until | interruption.condition
+        )
+        seconds = max(1e-9, state.seconds - seconds_before)
+        if stopped.kind != "interrupted" and state.step > 0:
+            validator.measure(state)
+    saver.close(state)
+    journal.say("stop", _stop_sentence(stopped, state), step=state.step, reason=stopped.kind)
+    if stopped.kind == "interrupted":
+        raise Interrupted(
+            f"{stopped.sentence}; everything up to there is saved.",
+            f"Go on with: treadle resume {_top(folder)}",
+        )
+    state.give_back_best()
+    rows_per_step = training.source.num_rows / training.steps_per_epoch
+    pace = (state.step - first_step) * rows_per_step / seconds
+    return Trained(stopped=stopped, seconds=state.seconds, samples_per_second=pace, state=state)
+
+
+def _go_on(training: Training, folder: RunFolder, journal: Journal) -> None:
+    """Put the state back where the newest whole checkpoint stands, or leave it at the beginning."""
+    from treadle.loop.checkpoint import read_newest
+
+    state = training.state
+    found, broken = read_newest(folder.path / "checkpoints")
+    if found is None:
+        journal.replay_after(-1)
+        sentence = "there is no checkpoint yet, so training starts again at the beginning."
+    else:
+        state.restore(*found)
+        journal.replay_after(state.step)
+        sentence = f"training goes on from the checkpoint of step {state.step:,}."
+    journal.say("resume", sentence, step=state.step)
+    for sentence in broken:
+        journal.say("broken_checkpoint", sentence, step=state.step)
+
+
+def _watchers(
+    training: Training, journal: Journal, saver: Saver, observer: Observer
+) -> tuple[Validator, list[Watcher]]:
+    from treadle.watch.horizon import Horizon
+    from treadle.watch.progress import Progress
+    from treadle.watch.validation import FiniteCheck, Plateau, Validator
+
+    validator = Validator(
+        training.evaluate,
+        training.metric,
+        journal,
+        every_steps=training.validate_every,
+        keep_weights=training.keep_weights,
+    )
+    max_steps = training.until.max_steps(training.steps_per_epoch)
+    max_seconds = training.until.max_minutes * 60
+    watchers: list[Watcher] = [validator, FiniteCheck(journal, every_steps=100, give_up=_give_up)]
+    if math.isfinite(max_seconds) and training.state.optimizers:
+        watchers.insert(0, Horizon(journal, max_steps=max_steps, max_seconds=max_seconds))
+    if training.plateau:
+        watchers.append(Plateau(journal))
+    watchers += training.watchers
+    watchers.append(
+        Progress(
+            observer.glance,
+            name=training.name,
+            metric_name=training.metric.name,
+            num_rows=training.source.num_rows,
+            batch_rows=training.source.num_rows / training.steps_per_epoch,
+            max_steps=max_steps,
+            max_seconds=max_seconds,
+        )
+    )
+    return validator, [*watchers, saver]  # the saver last: it keeps what the others remember
+
+
+def _give_up(sentence: str) -> None:
+    raise DivergedError(
+        sentence,
+        "Look for infinite or missing numbers in the data, or try a smaller learning rate (--lr).",
+    )
+
+
+def _stop_sentence(stopped: StopReason, state: TrainState) -> str:
+    sentence = f"training stopped at step {state.step:,}: {stopped.sentence}"
+    if stopped.kind == "interrupted" or state.best_step is None:
+        return sentence + "."
+    return sentence + f"; the weights of step {state.best_step:,}, the best seen, were kept."
+
+
+def _top(folder: RunFolder) -> object:
+    """Return the run that a member belongs to: that is what a person resumes."""
+    path = folder.path
+    return path.parent.parent if path.parent.name == "members" else path
+
+
+@contextmanager
+def _logging_to(state: TrainState) -> Iterator[None]:
+    token = _turning.set(state)
+    try:
+        yield
+    finally:
+        _turning.reset(token)

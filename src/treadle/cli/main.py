@@ -1,0 +1,96 @@
+"""The command line: the verbs, and what happens to errors. Heavy imports wait until needed."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Annotated, Any
+
+import typer
+
+from treadle.cli.fit import fit, resume
+from treadle.cli.look import check, demo, explain, predict, report, runs
+
+app = typer.Typer(
+    name="treadle",
+    help="The training loop for every model that must keep learning.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for command in (fit, predict, check, resume, explain, report, runs, demo):
+    app.command()(command)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from treadle import __version__
+
+        typer.echo(f"treadle {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _treadle(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Say the version.")
+    ] = False,
+) -> None:
+    """The training loop for every model that must keep learning."""
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run one command and exit: 0 success, 1 a fault of ours, 2 a user's mistake, 130 Ctrl-C."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    sys.exit(_run(arguments, as_json="--json" in arguments))
+
+
+def _run(arguments: list[str], *, as_json: bool) -> int:
+    from treadle.errors import TreadleError
+
+    try:
+        app(args=arguments, standalone_mode=False)
+    except TreadleError as error:
+        return _say_error(error.message, error.hint, error.exit_code, as_json)
+    except KeyboardInterrupt:
+        return _say_error("stopped by Ctrl-C.", "", 130, as_json)
+    except BrokenPipeError:  # the reader of our output went away, as `| head` does
+        sys.stderr.close()
+        return 0
+    except Exception as error:
+        return _other_error(error, as_json)
+    return 0
+
+
+def _other_error(error: Exception, as_json: bool) -> int:
+    """Tell typer's own errors as a user's mistake, and anything else as a fault of ours."""
+    if hasattr(error, "format_message") and hasattr(error, "exit_code"):
+        context = getattr(error, "ctx", None)
+        hint = f"See: {context.command_path} --help" if context is not None else ""
+        return _say_error(error.format_message(), hint, 2, as_json)
+    if type(error).__name__ in ("Exit", "Abort"):
+        return int(getattr(error, "exit_code", 130))
+    import traceback
+
+    traceback.print_exc()
+    return _say_error(
+        f"this is a fault in Treadle: {type(error).__name__}: {error}",
+        "Please report it with the lines above. Nothing that was saved is lost.",
+        1,
+        as_json,
+    )
+
+
+def _say_error(message: str, hint: str, exit_code: int, as_json: bool) -> int:
+    stream = sys.stderr
+    prefix = "stopped" if exit_code == 130 else "error"
+    stream.write(f"{prefix}: {message}\n" + (f"hint: {hint}\n" if hint else ""))
+    if as_json:
+        found: dict[str, Any] = {"error": message, "hint": hint, "exit_code": exit_code}
+        sys.stdout.write(json.dumps(found, ensure_ascii=False) + "\n")
+    return exit_code
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,326 @@
+"""From table cells to arrays a model takes: fitted on the train part, kept as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from treadle.contracts import Frozen, Layout, Task
+from treadle.data.columns import Column, Schema, dtype_of, rare_below, text_of
+from treadle.data.dates import parse_dates
+from treadle.data.recognise import CellFormat, parse_cells, recognise_date
+from treadle.errors import DataError, did_you_mean
+
+Arrays: TypeAlias = dict[str, NDArray[np.generic]]
+Part: TypeAlias = Literal["value", "elapsed_days", "hour", "weekday", "day", "month", "day_of_year"]
+
+UNSEEN, MISSING, FIRST_VALUE = 0, 1, 2
+"""Category codes: a value not (or hardly) seen in training, no value, the first known value."""
+
+_MOST_VALUES = 50_000
+_LARGEST_FLOAT32 = 3e38
+_SECONDS_A_DAY = 86_400
+_ALL_UNREADABLE_ROWS = 10
+_PLAIN = CellFormat(reads_as="number")
+
+
+class NumberFeature(Frozen):
+    """One column of `numbers`: a number, or one part of a date.
+
+    offset: subtracted in float64, so that large values keep their differences in float32
+    """
+
+    name: str
+    column: str
+    part: Part = "value"
+    offset: float = 0.0
+
+
+class CategoryFeature(Frozen):
+    """One column of `categories`; code FIRST_VALUE + i stands for values[i]."""
+
+    column: str
+    values: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class EncodedRows:
+    """A table as arrays, and why rows could not be read.
+
+    arrays:   "numbers" float32 [N, F] with NaN for missing; "categories" int64 [N, C]
+    problems: String [N], null for sound rows
+    """
+
+    arrays: Arrays
+    problems: pl.Series
+
+
+class TableEncoder(Frozen):
+    """How tables become arrays; `model_dump_json` and back loses nothing."""
+
+    table: Schema
+    numbers: tuple[NumberFeature, ...]
+    categories: tuple[CategoryFeature, ...]
+
+    @classmethod
+    def fit(cls, train: pl.DataFrame, schema: Schema) -> TableEncoder:
+        """Learn offsets, date parts and vocabularies from the train part alone."""
+        typed, _ = _typed(train, schema)
+        numbers: list[NumberFeature] = []
+        categories: list[CategoryFeature] = []
+        for column in schema.used():
+            if column.kind == "category":
+                categories.append(_fit_category(typed[column.name], column))
+            elif column.kind == "date":
+                numbers += _fit_date(typed[column.name], column)
+            else:
+                numbers.append(_fit_number(typed[column.name], column.name))
+        return cls(table=schema, numbers=tuple(numbers), categories=tuple(categories))
+
+    def encode(self, frame: pl.DataFrame) -> Arrays:
+        """Return "numbers" float32 [N, F] (NaN: missing) and "categories" int64 [N, C].
+
+        Raises: DataError naming all columns that are absent or hold something else.
+        """
+        return self.encode_rows(frame).arrays
+
+    def encode_rows(self, frame: pl.DataFrame) -> EncodedRows:
+        """Return the arrays of `encode` and, row by row, which cells could not be read."""
+        typed, problems = _typed(frame, self.table)
+        columns = [_number_array(typed[f.column], f) for f in self.numbers]
+        codes = [_category_codes(typed[f.column], f) for f in self.categories]
+        arrays: Arrays = {
+            "numbers": _stacked(columns, frame.height, np.float32),
+            "categories": _stacked(codes, frame.height, np.int64),
+        }
+        return EncodedRows(arrays=arrays, problems=problems)
+
+    def layout(self, task: Task, num_outputs: int = 1) -> Layout:
+        """Return the shape of what `encode` gives; `num_outputs` as TargetEncoder has it."""
+        return Layout(
+            num_numbers=len(self.numbers),
+            cardinalities=tuple(len(f.values) + FIRST_VALUE for f in self.categories),
+            task=task,
+            num_outputs=num_outputs,
+        )
+
+    @property
+    def number_names(self) -> list[str]:
+        """The F names of the columns of `numbers`, for people."""
+        return [feature.name for feature in self.numbers]
+
+    @property
+    def category_names(self) -> list[str]:
+        """The C names of the columns of `categories`."""
+        return [feature.column for feature in self.categories]
+
+    @property
+    def feature_columns(self) -> list[str]:
+        """The table's columns that are learned from."""
+        return [column.name for column in self.table.used()]
+
+
+def _typed(frame: pl.DataFrame, schema: Schema) -> tuple[pl.DataFrame, pl.Series]:
+    """Bring the used columns to their types: numbers Float64, dates Datetime, categories String.
+
+    Raises: DataError for columns that are absent or of another type, all together.
+    """
+    problems = _column_problems(frame, schema)
+    series: list[pl.Series] = []
+    unread: list[pl.Series] = []
+    for column in schema.used():
+        if column.name not in frame.columns:
+            continue
+        cells, bad = _typed_column(frame[column.name], column)
+        series.append(cells)
+        if bad is not None and bad.any():
+            unread.append(_told(frame[column.name], column, bad))
+            if bad.len() >= _ALL_UNREADABLE_ROWS and bad.sum() == frame[column.name].count():
+                problems.append(_type_problem(frame[column.name], column))
+    if problems:
+        raise DataError.of(problems)
+    told = pl.Series("problem", [None] * frame.height, pl.String)
+    if unread:
+        told = pl.DataFrame(unread).select(
+            pl.concat_str(pl.all(), separator=" ", ignore_nulls=True).alias("problem")
+        )["problem"]
+        told = told.set(told == "", None)
+    return pl.DataFrame(series), told
+
+
+def _column_problems(frame: pl.DataFrame, schema: Schema) -> list[tuple[str, str]]:
+    problems = []
+    for column in schema.used():
+        if column.name not in frame.columns:
+            hint = did_you_mean(column.name, frame.columns)
+            problems.append(
+                (f"The column '{column.name}' is missing.", f"{hint}the model needs it")
+            )
+        elif not _fits(frame.schema[column.name], column):
+            problems.append(_type_problem(frame[column.name], column))
+    return problems
+
+
+def _fits(dtype: pl.DataType, column: Column) -> bool:
+    if dtype == pl.Null:
+        return True
+    got = dtype_of(dtype)
+    if column.kind == "category":
+        return got in ("text", "number", "yes_no")
+    if column.kind == "date" and not column.clock:
+        return got in ("date", "text")
+    return got in ("number", "text", "yes_no")
+
+
+def _type_problem(series: pl.Series, column: Column) -> tuple[str, str]:
+    expected = {"number": "numbers", "date": "dates", "category": "text", "left_out": ""}
+    filled = series.drop_nulls()
+    example = f", such as {filled[0]!r}" if filled.len() else ""
+    return (
+        f"The column '{column.name}' should hold {expected[column.kind]}, as in training; "
+        f"it holds something else{example}.",
+        "give it in the form the model was trained on",
+    )
+
+
+def _told(series: pl.Series, column: Column, bad: pl.Series) -> pl.Series:
+    what = "date" if column.kind == "date" else "number"
+    cells = series.cast(pl.String).str.slice(0, 40)
+    told = f"'{column.name}': '" + cells + f"' is not a {what}."
+    return told.set(~bad, None).alias(column.name)
+
+
+def _typed_column(series: pl.Series, column: Column) -> tuple[pl.Series, pl.Series | None]:
+    """Return (cells of the type that the kind asks for, true [N] where a cell is unreadable)."""
+    if column.kind == "category":
+        text = text_of(series)
+        return text.str.to_lowercase() if column.dtype == "yes_no" else text, None
+    bad = None
+    if series.dtype == pl.String:
+        series, bad = parse_cells(series, column.written or _likely_format(series, column))
+    if column.kind == "date":
+        return _as_datetime(series, column), bad
+    if series.dtype == pl.Duration:
+        return (series.dt.total_microseconds() / 1e6), bad
+    if series.dtype == pl.Time:
+        return (series.cast(pl.Int64) / 1e9), bad
+    return series.cast(pl.Float64), bad
+
+
+def _likely_format(text: pl.Series, column: Column) -> CellFormat:
+    """Return how cells are written where training saw no text: plain numbers, or dates as found."""
+    if column.kind != "date" or column.clock:
+        return _PLAIN
+    found = recognise_date(text, european=False)
+    return found[1] if found else CellFormat(reads_as="date", date_pattern="%Y-%m-%d")
+
+
+def _as_datetime(series: pl.Series, column: Column) -> pl.Series:
+    """Return Datetime("us") without zone, on the clock of the cell's own zone."""
+    if column.clock == "seconds":
+        return (series.cast(pl.Float64) * 1e6).round(0).cast(pl.Int64).cast(pl.Datetime("us"))
+    if column.clock == "yyyymmdd":
+        return parse_dates(series.cast(pl.Int64).cast(pl.String), "%Y%m%d")
+    if isinstance(series.dtype, pl.Datetime) and series.dtype.time_zone:
+        series = series.dt.replace_time_zone(None)
+    return series.cast(pl.Datetime("us"))
+
+
+def _finite(values: pl.Series) -> pl.Series:
+    return values.set(~values.is_finite().fill_null(True), None)
+
+
+def _fit_number(values: pl.Series, name: str) -> NumberFeature:
+    """Choose an offset where float32, with its 24 bits, would blur neighbouring values."""
+    finite = _finite(values).drop_nulls()
+    low, high = (float(finite.min()), float(finite.max())) if finite.len() else (0.0, 0.0)  # type: ignore[arg-type]
+    far = max(abs(low), abs(high))
+    blurred = far >= 2.0**24 or far > 1000.0 * (high - low)
+    offset = float(round(low)) if blurred and abs(low) < _LARGEST_FLOAT32 else 0.0
+    return NumberFeature(name=name, column=name, offset=offset)
+
+
+def _fit_date(moments: pl.Series, column: Column) -> list[NumberFeature]:
+    """Choose the parts of a date that vary and whose whole cycle the train part has seen."""
+    filled = moments.drop_nulls()
+    seconds = filled.dt.epoch("us") / 1e6
+    start = float(seconds.min() or 0.0) if filled.len() else 0.0  # type: ignore[arg-type]
+    span_days = ((float(seconds.max()) - start) / _SECONDS_A_DAY) if filled.len() else 0.0  # type: ignore[arg-type]
+    has_clock = filled.len() > 0 and bool((filled.dt.truncate("1d") != filled).any())
+    wanted: dict[Part, bool] = {
+        "elapsed_days": column.elapsed,
+        "hour": has_clock,
+        "weekday": span_days >= 7,
+        "day": span_days >= 60 and column.clock != "seconds",
+        "month": span_days >= 365,
+        "day_of_year": span_days >= 365,
+    }
+    told = {
+        "elapsed_days": "days passed",
+        "day": "day of the month",
+        "day_of_year": "day of the year",
+    }
+    return [
+        NumberFeature(
+            name=f"{column.name} ({told.get(part, part)})",
+            column=column.name,
+            part=part,
+            offset=start if part == "elapsed_days" else 0.0,
+        )
+        for part, is_wanted in wanted.items()
+        if is_wanted
+    ]
+
+
+def _fit_category(text: pl.Series, column: Column) -> CategoryFeature:
+    """Take the values that come often enough, the most frequent first, ties by name."""
+    counts = text.drop_nulls().rename("value").value_counts(name="rows")
+    kept = counts.filter(pl.col("rows") >= rare_below(text.len()))
+    kept = kept.sort(["rows", "value"], descending=[True, False]).head(_MOST_VALUES)
+    return CategoryFeature(column=column.name, values=tuple(kept["value"].to_list()))
+
+
+def _date_part(moments: pl.Series, feature: NumberFeature) -> pl.Series:
+    if feature.part == "elapsed_days":
+        return (moments.dt.epoch("us") / 1e6 - feature.offset) / _SECONDS_A_DAY
+    if feature.part == "hour":
+        return moments.dt.hour() + moments.dt.minute() / 60
+    parts = {"weekday": "weekday", "day": "day", "month": "month", "day_of_year": "ordinal_day"}
+    part: pl.Series = getattr(moments.dt, parts[feature.part])()
+    return part
+
+
+def _number_array(values: pl.Series, feature: NumberFeature) -> NDArray[np.float32]:
+    """Return one column of `numbers`, float32 [N]."""
+    if feature.part == "value":
+        values = _finite(values) - feature.offset
+    else:
+        values = _date_part(values, feature)
+    clipped = values.cast(pl.Float64).clip(-_LARGEST_FLOAT32, _LARGEST_FLOAT32)
+    return clipped.cast(pl.Float32).fill_null(float("nan")).to_numpy()
+
+
+def _category_codes(text: pl.Series, feature: CategoryFeature) -> NDArray[np.int64]:
+    """Return one column of `categories`, int64 [N]."""
+    codes = list(range(FIRST_VALUE, FIRST_VALUE + len(feature.values)))
+    if not codes:
+        coded = pl.Series(feature.column, [UNSEEN] * text.len(), pl.Int64)
+    else:
+        coded = text.replace_strict(
+            list(feature.values), codes, default=UNSEEN, return_dtype=pl.Int64
+        )
+    return coded.set(text.is_null(), MISSING).to_numpy()
+
+
+def _stacked(
+    columns: Sequence[NDArray[np.generic]], num_rows: int, dtype: type[np.generic]
+) -> NDArray[np.generic]:
+    stacked: NDArray[np.generic] = np.empty((num_rows, len(columns)), dtype)
+    for i, column in enumerate(columns):
+        stacked[:, i] = column
+    return stacked

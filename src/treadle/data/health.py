@@ -1,0 +1,242 @@
+"""What is wrong, or suspicious, with a table before anything is learned from it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from treadle.contracts import Frozen, Json
+from treadle.data.columns import Schema, text_of
+from treadle.data.hashing import hash_rows
+from treadle.data.leaks import find_leaks
+from treadle.data.target import TargetEncoder
+
+FEWEST_RARE_ROWS = 200
+"""Below this many rows of the rarest class a single split says little (DESIGN, law 6)."""
+
+_SAMPLE_ROWS = 100_000
+_MOSTLY_MISSING = 0.5
+_MISSING_SHIFT = 0.2
+_IMBALANCED = 0.1
+_NATURALLY_ALIKE = 0.2
+_SEEN_BEFORE = 0.01
+_SHOWN = 5
+
+
+class Finding(Frozen):
+    """One thing to know about the data.
+
+    severity: warning: the result may mislead; note: good to know
+    title:    a few words; sentence: what was seen; action: what to do, or nothing
+    evidence: the numbers behind it
+    """
+
+    severity: Literal["warning", "note"]
+    title: str
+    sentence: str
+    evidence: Json
+    action: str = ""
+
+
+def check_table(
+    train: pl.DataFrame,
+    validation: pl.DataFrame,
+    test: pl.DataFrame,
+    schema: Schema,
+    target: TargetEncoder,
+) -> list[Finding]:
+    """Return what is suspicious about a split table, warnings first.
+
+    Looks at 100,000 rows of a part at most, evenly spaced, and says so.
+    """
+    parts = {"train": train, "validation": validation, "test": test}
+    sampled = {name: _sampled(part) for name, part in parts.items()}
+    findings = [
+        *_repeated_rows(sampled, schema),
+        *_leaks(sampled["train"], schema, target),
+        *_missing(sampled, schema),
+        *_infinite(sampled["train"], schema),
+        *_classes(parts, target),
+        *_left_out(schema),
+        *_sampling(parts),
+    ]
+    return sorted(findings, key=lambda finding: finding.severity != "warning")
+
+
+def _sampled(frame: pl.DataFrame) -> pl.DataFrame:
+    return frame.gather_every(-(-frame.height // _SAMPLE_ROWS)) if frame.height else frame
+
+
+def _quoted(names: list[str]) -> str:
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return ", ".join(f"'{name}'" for name in names[:_SHOWN]) + more
+
+
+def _rows(count: int) -> str:
+    return "1 row" if count == 1 else f"{count:,} rows"
+
+
+def _repeated_rows(parts: dict[str, pl.DataFrame], schema: Schema) -> Iterator[Finding]:
+    """Rows alike in all that is learned from, inside train and between the parts."""
+    names = [column.name for column in schema.used()]
+    hashes = {part: hash_rows(frame.select(names)) for part, frame in parts.items()}
+    inside = len(hashes["train"]) - len(np.unique(hashes["train"]))
+    if inside:
+        yield Finding(
+            severity="note",
+            title="Repeated rows",
+            sentence=f"{_rows(inside)} of training repeat another one in all columns learned from.",
+            evidence={"rows": inside, "of": len(hashes["train"])},
+            action="remove them if they were exported twice",
+        )
+    natural = inside >= _NATURALLY_ALIKE * len(hashes["train"])
+    for part, known in (("validation", ["train"]), ("test", ["train", "validation"])):
+        seen = np.isin(hashes[part], np.concatenate([hashes[name] for name in known]))
+        yield from _seen_before(part, known, seen, natural)
+
+
+def _seen_before(
+    part: str, known: list[str], seen: NDArray[np.bool_], natural: bool
+) -> Iterator[Finding]:
+    """Tell of rows that an earlier part holds too; `natural`: training itself repeats a lot."""
+    count, total = int(seen.sum()), len(seen)
+    if not count:
+        return
+    share = count / total
+    yield Finding(
+        severity="warning" if share >= _SEEN_BEFORE and not natural else "note",
+        title=f"Rows of {part} were seen before",
+        sentence=f"{_rows(count)} of {part} ({100 * share:.2g} of 100) also stand in "
+        f"{' or '.join(known)}, so the {part} figures may look better than new data will.",
+        evidence={"rows": count, "of": total, "share": share},
+        action="remove repeated rows, or part the data with --group",
+    )
+
+
+def _leaks(train: pl.DataFrame, schema: Schema, target: TargetEncoder) -> Iterator[Finding]:
+    for leak in find_leaks(train, schema, target):
+        said = (
+            f"'{leak.column}' is a copy of '{schema.target}' under another name"
+            if leak.is_copy
+            else f"'{leak.column}' alone tells '{schema.target}' almost perfectly "
+            f"({leak.measure} {leak.score:.3f})"
+        )
+        yield Finding(
+            severity="warning",
+            title="A column gives the answer away",
+            sentence=f"{said}. If it is only known once the answer is, the result is worthless.",
+            evidence={"column": leak.column, leak.measure: leak.score, "copy": leak.is_copy},
+            action=f"if so: --ignore {leak.column}",
+        )
+
+
+def _missing_share(cells: pl.Series) -> float:
+    if cells.dtype == pl.String:
+        cells = text_of(cells)
+    elif cells.dtype.is_float():
+        cells = cells.fill_nan(None)
+    return cells.null_count() / max(cells.len(), 1)
+
+
+def _missing(parts: dict[str, pl.DataFrame], schema: Schema) -> Iterator[Finding]:
+    names = [column.name for column in schema.used()]
+    train, test = (
+        {name: _missing_share(parts[part][name]) for name in names} for part in ("train", "test")
+    )
+    mostly = {name: share for name, share in train.items() if share > _MOSTLY_MISSING}
+    some = {name: share for name, share in train.items() if 0 < share <= _MOSTLY_MISSING}
+    if mostly:
+        yield Finding(
+            severity="note",
+            title="Mostly empty columns",
+            sentence=f"More than half of the cells are missing in {_quoted(list(mostly))}; that a "
+            "cell is missing is learned from like a value.",
+            evidence=mostly,
+        )
+    if some:
+        yield Finding(
+            severity="note",
+            title="Missing cells",
+            sentence=f"Some cells are missing in {_quoted(list(some))}; they need no filling.",
+            evidence=some,
+        )
+    shifted = {n: [train[n], test[n]] for n in names if abs(train[n] - test[n]) > _MISSING_SHIFT}
+    if shifted and parts["test"].height:
+        yield Finding(
+            severity="warning",
+            title="Missing differently in test",
+            sentence=f"{_quoted(list(shifted))}: far more, or fewer, cells are missing in test "
+            "than in training.",
+            evidence=shifted,
+            action="find out what changed in how this data is collected",
+        )
+
+
+def _infinite(train: pl.DataFrame, schema: Schema) -> Iterator[Finding]:
+    floats = [c.name for c in schema.used() if train.schema[c.name].is_float()]
+    counts = {name: int(train[name].is_infinite().sum()) for name in floats}
+    infinite = {name: count for name, count in counts.items() if count}
+    if infinite:
+        yield Finding(
+            severity="warning",
+            title="Infinite numbers",
+            sentence=f"{_quoted(list(infinite))} hold infinite numbers; they count as missing.",
+            evidence=infinite,
+            action="look for a division by zero where this data is made",
+        )
+
+
+def _classes(parts: dict[str, pl.DataFrame], target: TargetEncoder) -> Iterator[Finding]:
+    if target.task == "number":
+        return
+    answers = pl.concat([text_of(part[target.column]) for part in parts.values()])
+    counts = {str(name): int(rows) for name, rows in answers.value_counts().iter_rows()}
+    rarest = min(counts, key=lambda name: counts[name])
+    total = sum(counts.values())
+    if counts[rarest] < FEWEST_RARE_ROWS:
+        yield Finding(
+            severity="warning",
+            title="Few rows of a class",
+            sentence=f"Only {_rows(counts[rarest])} are '{rarest}', so every figure comes with a "
+            f"wide margin; {FEWEST_RARE_ROWS} or more would narrow it.",
+            evidence={"class": rarest, "rows": counts[rarest], "of": total},
+            action=f"collect more rows of '{rarest}' if you can",
+        )
+    if counts[rarest] < _IMBALANCED * total / max(len(counts) - 1, 1):
+        yield Finding(
+            severity="note",
+            title="Uneven classes",
+            sentence=f"'{rarest}' is {100 * counts[rarest] / total:.2g} of 100 rows, so a high "
+            "accuracy says little: always answering the frequent class would have it too.",
+            evidence=counts if len(counts) <= 20 else {rarest: counts[rarest]},
+            action="judge by average precision, or say what mistakes cost",
+        )
+
+
+def _left_out(schema: Schema) -> Iterator[Finding]:
+    left = {c.name: c.why for c in schema.columns if c.kind == "left_out"}
+    if left:
+        told = "; ".join(f"'{name}': {why}" for name, why in list(left.items())[:_SHOWN])
+        more = f"; and {len(left) - _SHOWN} more" if len(left) > _SHOWN else ""
+        yield Finding(
+            severity="note",
+            title="Columns not learned from",
+            sentence=f"{told}{more}.",
+            evidence=dict(left),
+        )
+
+
+def _sampling(parts: dict[str, pl.DataFrame]) -> Iterator[Finding]:
+    large = {name: part.height for name, part in parts.items() if part.height > _SAMPLE_ROWS}
+    if large:
+        yield Finding(
+            severity="note",
+            title="Looked at a sample",
+            sentence=f"Only about {_SAMPLE_ROWS:,} rows of {' and '.join(large)}, evenly spaced, "
+            "were looked at, so rows that repeat are undercounted.",
+            evidence=dict(large),
+        )

@@ -1,0 +1,154 @@
+"""One photo: a file's bytes to an array of upright RGB pixels."""
+
+from __future__ import annotations
+
+import hashlib
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from treadle.errors import DataError, MissingExtraError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "BMP", "TIFF")
+"""The only decoders that are ever given a file; MPO is what many phones write into a .jpg."""
+
+PIXELS_LIMIT = 89_000_000
+"""Larger pictures are refused before they are unpacked: a small file may hold terabytes."""
+
+DECODING_VERSION = 1
+"""Raised when `decode` gives other pixels than before, so that no old cached feature is used."""
+
+_ORIENTATION = 0x0112
+_SIDEWAYS = (5, 6, 7, 8)
+
+
+def decode(source: Path | bytes, size: tuple[int, int] | None = None) -> NDArray[np.uint8]:
+    """Return a photo as RGB uint8 [3, H, W], upright, resized to `size` (width, height).
+
+    Grey becomes three equal channels. 16-bit grey is scaled by the range its values need, 12 or
+    16 bits, so that cameras which fill 12 of 16 bits do not come out black. What is transparent
+    shows white. Of several pages the first is taken. A large JPEG is unpacked at a fraction of
+    its size where that is enough.
+
+    Raises: DataError when it is no picture, is cut short, or has too many pixels.
+    """
+    name = "" if isinstance(source, bytes) else f"{source}: "
+    try:
+        content = source if isinstance(source, bytes) else source.read_bytes()
+        with _opened(content) as image:
+            return _pixels(image, size)
+    except DataError as error:
+        raise DataError(name + error.message, error.hint) from None
+    except Exception as error:  # decoders of foreign bytes raise nearly anything
+        raise DataError(name + _reason(error), "Save it anew, or leave it out.") from None
+
+
+def photo_size(content: bytes) -> tuple[int, int]:
+    """Return (width, height) of a picture as it is shown upright, from its header.
+
+    Raises: DataError as `decode` does.
+    """
+    try:
+        with _opened(content) as image:
+            return _upright(image.size, image)
+    except DataError:
+        raise
+    except Exception as error:
+        raise DataError(_reason(error)) from None
+
+
+def digest(content: bytes) -> str:
+    """Return the SHA-256 hex digest of a file's content."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def require_pillow() -> None:
+    """Raise MissingExtraError where Pillow is not installed."""
+    try:
+        import PIL.Image  # noqa: F401
+    except ImportError:
+        raise MissingExtraError("pillow", "vision", "Reading photos") from None
+
+
+def _opened(content: bytes) -> Image:
+    """Return the picture with only its header read, once its size is known to be bearable."""
+    from PIL import Image
+
+    if not content:
+        raise DataError("the file is empty.")
+    try:
+        image = Image.open(BytesIO(content), formats=FORMATS)
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise DataError("it has too many pixels.", _SMALLER) from None
+    width, height = image.size
+    if width * height > PIXELS_LIMIT:
+        raise DataError(
+            f"it has {width:,} × {height:,} pixels, more than {PIXELS_LIMIT:,}.", _SMALLER
+        )
+    return image
+
+
+_SMALLER = "Save it smaller, or cut it into tiles."
+
+
+def _pixels(image: Image, size: tuple[int, int] | None) -> NDArray[np.uint8]:
+    import PIL.Image
+    from PIL import ImageOps
+
+    if size is not None and image.format in ("JPEG", "MPO"):
+        width, height = _upright(size, image)
+        image.draft(None, (2 * width, 2 * height))
+    image = _as_rgb(ImageOps.exif_transpose(image))
+    if size is not None and image.size != size:
+        image = image.resize(size, PIL.Image.Resampling.BICUBIC, reducing_gap=3.0)
+    return np.ascontiguousarray(np.asarray(image, dtype=np.uint8).transpose(2, 0, 1))
+
+
+def _as_rgb(image: Image) -> Image:
+    import PIL.Image
+
+    if image.mode[0] in "IF":  # 16-bit, 32-bit and float grey
+        return PIL.Image.fromarray(_eight_bits(np.asarray(image))).convert("RGB")
+    if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
+        image = image.convert("RGBA")
+        white = PIL.Image.new("RGBA", image.size, (255, 255, 255, 255))
+        return PIL.Image.alpha_composite(white, image).convert("RGB")
+    return image.convert("RGB")
+
+
+def _eight_bits(values: NDArray[np.generic]) -> NDArray[np.uint8]:
+    """Scale grey values of more than 8 bits to uint8 [H, W]."""
+    grey = np.nan_to_num(values.astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0)
+    low, high = float(grey.min()), float(grey.max())
+    for full in (1.0, 255.0, 4095.0, 65535.0) if values.dtype.kind == "f" else (4095.0, 65535.0):
+        if low >= 0 and high <= full:
+            return np.rint(grey * (255 / full)).astype(np.uint8)
+    return np.rint((grey - low) * (255 / max(high - low, 1e-9))).astype(np.uint8)
+
+
+def _upright(size: tuple[int, int], image: Image) -> tuple[int, int]:
+    """Swap width and height where the camera was held sideways."""
+    sideways = image.getexif().get(_ORIENTATION) in _SIDEWAYS
+    return (size[1], size[0]) if sideways else size
+
+
+def _reason(error: Exception) -> str:
+    from PIL import UnidentifiedImageError
+
+    if isinstance(error, UnidentifiedImageError):
+        return "it is not a JPEG, PNG, WebP, BMP or TIFF picture."
+    if isinstance(error, FileNotFoundError):
+        return "there is no such file."
+    if isinstance(error, PermissionError):
+        return "there is no permission to read it."
+    if isinstance(error, IsADirectoryError):
+        return "it is a folder, not a file."
+    if isinstance(error, OSError) and "truncated" in str(error):
+        return "the file is cut short."
+    return f"it cannot be unpacked ({type(error).__name__}: {error})."

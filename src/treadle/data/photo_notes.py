@@ -1,0 +1,93 @@
+"""What is worth saying of a data set of photos: left out, masked, copied, contradicting."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from treadle.data.photo_files import count_photos, entries, is_photo, photos_below
+
+if TYPE_CHECKING:
+    from treadle.data.images import ImageIndex
+
+_MASK_NAMES = frozenset("mask masks ground_truth groundtruth annotation annotations".split())
+
+
+def left_out(what: str, broken: Sequence[tuple[Path, str]]) -> str:
+    """Return a sentence that names the first five files left out, and why."""
+    first = "; ".join(f"{file}: {text.rstrip('.')}" for file, text in broken[:5])
+    was = "was" if len(broken) == 1 else "were"
+    more = f"; and {len(broken) - 5:,} more" if len(broken) > 5 else ""
+    return f"{count_photos(len(broken))} {what} and {was} left out: {first}{more}."
+
+
+def on_folders(root: Path, found: Mapping[Path, Sequence[Path]]) -> list[str]:
+    notes = []
+    if loose := [entry for entry in entries(root) if is_photo(entry)]:
+        notes.append(
+            f"{count_photos(len(loose))} directly in {root} have no class and were left out, "
+            f"{loose[0].name} the first."
+        )
+    for folder, photos in found.items():
+        deeper = len(photos_below(folder)) - len(photos)
+        if deeper:
+            notes.append(f"{count_photos(deeper)} in sub-folders of {folder.name}/ were left out.")
+        elif not photos:
+            notes.append(f"The folder {folder.name}/ has no photos and is no class.")
+        others = [e for e in entries(folder) if e.is_file() and not is_photo(e)]
+        if others:
+            notes.append(
+                f"{len(others):,} files in {folder.name}/ are no photos and were left out, "
+                f"{others[0].name} the first."
+            )
+    return notes
+
+
+def on_masks(index: ImageIndex) -> list[str]:
+    """Say where a class, or a part of one, looks like drawn masks rather than photos."""
+    notes = [
+        f"The class {name} is named as masks usually are; if its pictures are drawings of where "
+        "the defects lie, take it out."
+        for name in index.classes
+        if name.lower() in _MASK_NAMES
+    ]
+    suffixes: dict[Path, set[str]] = defaultdict(set)
+    for file in index.files:
+        suffixes[file.with_suffix("")].add(file.suffix.lower())
+    twice = [stem for stem, endings in suffixes.items() if len(endings) > 1]
+    if twice:
+        endings = " and ".join(sorted(suffixes[twice[0]]))
+        notes.append(
+            f"{len(twice):,} names come with several endings ({twice[0].name} with {endings}): "
+            "one of the two may be a mask of the other, which belongs in another folder."
+        )
+    return notes
+
+
+def on_duplicates(index: ImageIndex) -> list[str]:
+    """Say which photos are there more than once, and which of them contradict each other."""
+    places: dict[str, list[int]] = defaultdict(list)
+    for place, content in enumerate(index.hashes):
+        places[content].append(place)
+    copies = [group for group in places.values() if len(group) > 1]
+    differing = [group for group in copies if len({index.labels[place] for place in group}) > 1]
+    notes = []
+    if copies:
+        extra = sum(len(group) - 1 for group in copies)
+        notes.append(
+            f"{count_photos(extra)} are exact copies of others ({_named(index, copies[0])}); "
+            "copies are kept on the same side of every split."
+        )
+    if differing:
+        listed = "; ".join(_named(index, group) for group in differing[:5])
+        notes.append(
+            f"{count_photos(len(differing))} have conflicting labels, being in several classes: "
+            f"{listed}. At most one can be right: correct them, they mislead training."
+        )
+    return notes
+
+
+def _named(index: ImageIndex, group: Sequence[int]) -> str:
+    return " = ".join(f"{index.files[place]} [{index.labels[place]}]" for place in group[:3])

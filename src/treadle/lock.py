@@ -1,0 +1,98 @@
+"""A lock file that one process at a time can hold, and that a crash lets go of."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+from treadle.errors import RunError, SaveError
+
+PATIENCE_SECONDS = 0.5
+LOCKED_BYTE = 1 << 30  # Windows forbids reading locked bytes: lock one far behind the text
+
+
+@contextlib.contextmanager
+def hold(path: Path) -> Iterator[None]:
+    """Hold the lock file at `path` for this process alone; its number is written there.
+
+    Raises: RunError within a second when another process holds it; SaveError when the place
+    cannot be written to or cannot be locked.
+    """
+    try:
+        file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o644), "r+", encoding="utf-8")
+    except OSError as error:
+        raise SaveError(f"{path} could not be opened for writing: {error}.") from error
+    with file:
+        _take(file, path.parent)
+        file.seek(0)
+        file.truncate()
+        file.write(str(os.getpid()))
+        file.flush()
+        try:
+            yield
+        finally:
+            _let_go(file)
+
+
+def _take(file: IO[str], path: Path) -> None:
+    patience_ends = time.monotonic() + PATIENCE_SECONDS
+    while not _try_lock(file):
+        if time.monotonic() > patience_ends:
+            raise RunError(
+                f"another process{_holder(file)} is working on the run at {path}.",
+                "Wait until it ends or stop it; reading the run (report, explain) is free.",
+            )
+        time.sleep(0.02)
+
+
+def _holder(file: IO[str]) -> str:
+    file.seek(0)
+    number = file.read(20).strip()
+    return f" (number {number})" if number.isdigit() else ""
+
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _try_lock(file: IO[str]) -> bool:
+        os.lseek(file.fileno(), LOCKED_BYTE, os.SEEK_SET)
+        try:
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        except OSError:
+            return False
+        return True
+
+    def _let_go(file: IO[str]) -> None:
+        os.lseek(file.fileno(), LOCKED_BYTE, os.SEEK_SET)
+        msvcrt.locking(file.fileno(), msvcrt.LK_UNLCK, 1)
+
+    def sync_folder(folder: Path) -> None:
+        """Do nothing: Windows cannot sync a folder."""
+
+else:
+    import fcntl
+
+    def _try_lock(file: IO[str]) -> bool:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        except OSError as error:
+            raise SaveError(f"{file.name} cannot be locked here: {error}.") from error
+        return True
+
+    def _let_go(file: IO[str]) -> None:
+        fcntl.flock(file, fcntl.LOCK_UN)
+
+    def sync_folder(folder: Path) -> None:
+        """Make sure that what was renamed in a folder survives a power cut."""
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

@@ -1,0 +1,101 @@
+"""The journal: what was noticed, decided and measured, one JSON object a line, in plain words.
+
+`events.jsonl` holds what was said and decided, `metrics.jsonl` the curves. Both are only appended
+to. A line carries the `attempt` it was written in (1, and one more with each resume): a resumed
+run turns again the steps after its checkpoint, and where two attempts speak of the same step the
+later one holds. A last line torn by a crash is passed over.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+from treadle.contracts import Json
+from treadle.folder import EVENTS, METRICS, finite, read_lines
+
+T = TypeVar("T")
+
+
+class Journal:
+    """Writes a run's journal, and replays the decisions of an earlier attempt.
+
+    folder:   the run folder; without one the lines are kept in memory alone
+    listener: called with each line as it is written, for display
+    """
+
+    def __init__(
+        self, folder: Path | None = None, *, listener: Callable[[Json], None] | None = None
+    ) -> None:
+        self.folder = folder
+        self.listener = listener
+        self.lines: list[Json] = []
+        self._earlier = list(read_lines(folder / EVENTS)) if folder else []
+        self.attempt = 1 + max((line.get("attempt", 0) for line in self._earlier), default=0)
+        self._replay: dict[tuple[str, int], Any] = {}
+        if folder and self._earlier:
+            _close_torn_line(folder / EVENTS)
+            _close_torn_line(folder / METRICS)
+
+    def replay_after(self, step: int) -> None:
+        """Replay what earlier attempts decided after `step`, where this one starts (-1: all)."""
+        self._replay = {
+            (line["topic"], line["step"]): line["value"]
+            for line in self._earlier
+            if "value" in line and line["step"] > step
+        }
+
+    def say(self, topic: str, sentence: str, *, step: int = 0, **saw: Any) -> None:
+        """Append one line: what was seen (numbers) and one plain sentence."""
+        self._append(EVENTS, self._line(topic, sentence, step, saw))
+
+    def decide(
+        self, topic: str, step: int, make: Callable[[], tuple[T, str, Json]], *, ties: bool = True
+    ) -> T:
+        """Return what `make` decides, durable in the journal before it takes effect.
+
+        make returns (a value JSON can hold, one sentence, the numbers it saw). When an earlier
+        attempt decided the same topic at the same step after the checkpoint this attempt started
+        from, its value is returned and nothing is made anew: so clocks and measurements cannot
+        move a resumed run. ties=False marks what is never replayed (a stop).
+        """
+        if ties and (topic, step) in self._replay:
+            replayed: T = self._replay[(topic, step)]
+            return replayed
+        value, sentence, saw = make()
+        line = self._line(topic, sentence, step, saw) | {"value": value}
+        self._append(EVENTS, line, durable=True)
+        return value
+
+    def measure(self, step: int, epoch: int, values: dict[str, float], **clock: float) -> None:
+        """Append one point of the curves; `clock` holds what depends on the machine's speed."""
+        line: Json = {"attempt": self.attempt, "step": step, "epoch": epoch, "values": values}
+        self._append(METRICS, line | ({"clock": clock} if clock else {}))
+
+    def _line(self, topic: str, sentence: str, step: int, saw: Json) -> Json:
+        now = datetime.now(UTC).isoformat(timespec="milliseconds")
+        line = {"time": now, "attempt": self.attempt, "step": step, "topic": topic}
+        return line | {"sentence": sentence} | ({"saw": saw} if saw else {})
+
+    def _append(self, name: str, line: Json, *, durable: bool = False) -> None:
+        if self.folder:
+            with (self.folder / name).open("a", encoding="utf-8") as file:
+                file.write(json.dumps(finite(line), ensure_ascii=False) + "\n")
+                file.flush()
+                if durable:
+                    os.fsync(file.fileno())
+        else:
+            self.lines.append(line)
+        if self.listener and name == EVENTS:
+            self.listener(line)
+
+
+def _close_torn_line(path: Path) -> None:
+    """End a torn last line, so that the next one starts on its own."""
+    if path.exists() and (text := path.read_bytes()) and not text.endswith(b"\n"):
+        with path.open("ab") as file:
+            file.write(b"\n")

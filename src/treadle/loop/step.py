@@ -1,0 +1,260 @@
+"""The eager step: forward, loss, backward, clip, check, update.
+
+A step is given the whole effective batch. With accumulation it takes it in equal slices, so that
+the loop, the cursor and a checkpoint never stand in the middle of an update.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import clip_grads_with_norm_, get_total_norm
+
+from treadle.contracts import Collective, Schedule
+from treadle.errors import OptionError
+from treadle.loop.schedules import constant
+from treadle.loop.state import TrainState
+
+BatchLoss: TypeAlias = "Callable[[Any], Tensor | tuple[Tensor, Tensor]]"
+"""batch → (sum of losses, sum of weights), or a scalar that counts as the batch's mean."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepOptions:
+    """How a step computes.
+
+    accumulate: slices a batch is taken in, to need less memory; the update is the same
+    clip_norm:  greatest L2 norm of all gradients together, or None
+    average:    decay of the EMA of the weights in (0, 1), or None
+    precision:  "bf16" runs forward and loss under autocast; weights stay float32
+    """
+
+    accumulate: int = 1
+    clip_norm: float | None = None
+    average: float | None = None
+    precision: Literal["float32", "bf16"] = "float32"
+
+    def __post_init__(self) -> None:
+        problems = []
+        if self.accumulate < 1:
+            problems.append((f"accumulate is {self.accumulate}.", "Use 1 or more."))
+        if self.clip_norm is not None and self.clip_norm <= 0:
+            problems.append((f"clip_norm is {self.clip_norm}.", "Use a number above 0."))
+        if self.average is not None and not 0 < self.average < 1:
+            problems.append((f"average is {self.average}.", "Use a decay such as 0.999."))
+        if problems:
+            raise OptionError.of(problems)
+
+
+class EagerStep:
+    """One update of a module by torch optimizers, called as they are.
+
+    Equal to the bit to the plain loop `loss.backward(); optimizer.step()` where nothing more is
+    asked for. A batch whose loss or gradient is not finite is skipped: parameters, optimizer
+    state and buffers stay as they were, and `state.totals.non_finite` is raised.
+    """
+
+    def __init__(
+        self,
+        loss: BatchLoss,
+        *,
+        schedule: Schedule | None = None,
+        options: StepOptions | None = None,
+        collective: Collective | None = None,
+    ) -> None:
+        self.loss = loss
+        self.schedule = schedule or constant()
+        self.options = options or StepOptions()
+        self.collective = collective
+        self._buffers: _BufferGuard | None = None
+
+    def prepare(self, state: TrainState) -> None:
+        """Make the state's tensors that this step will change. Call once, before step 0."""
+        for optimizer in state.optimizers.values():
+            prime(optimizer)
+        if self.options.average and not state.average:
+            state.average = {
+                name: parameter.detach().clone()
+                for name, parameter in state.module.named_parameters()
+                if parameter.requires_grad
+            }
+
+    def __call__(self, state: TrainState, batch: Any) -> None:
+        guard = self._buffers = self._buffers or _BufferGuard(state.module)
+        set_rate(state, self.schedule)
+        guard.remember()
+        for optimizer in state.optimizers.values():
+            if isinstance(optimizer, torch.optim.LBFGS):  # asks for the loss again and again
+                optimizer.step(lambda: self._gradients(state, batch)[0])
+                return
+        mean, loss_sum, weight = self._gradients(state, batch, whole=True)
+        if self._is_finite(state, mean):
+            for optimizer in state.optimizers.values():
+                optimizer.step()
+            self._move_average(state)
+            state.totals.add(loss_sum, weight)
+        else:
+            guard.put_back()
+            state.totals.non_finite.add_(1)
+
+    def _gradients(
+        self, state: TrainState, batch: Any, *, whole: bool = False
+    ) -> tuple[Tensor, Tensor, Tensor | float]:
+        """Leave the mean loss's gradients in the parameters; return (mean, sum, weight)."""
+        for optimizer in state.optimizers.values():
+            optimizer.zero_grad(set_to_none=True)
+        if self.options.accumulate == 1 and self.collective is None:
+            loss_sum, weight, mean = self._forward(batch, state.device)
+            mean.backward()
+            if not whole:
+                state.totals.add(loss_sum, weight)
+            return mean.detach(), loss_sum, weight
+        return self._gradients_by_slices(state, batch)
+
+    def _gradients_by_slices(
+        self, state: TrainState, batch: Any
+    ) -> tuple[Tensor, Tensor, Tensor | float]:
+        total = torch.zeros((), device=state.device)
+        weights = torch.zeros((), device=state.device)
+        for part in slices(batch, self.options.accumulate):
+            loss_sum, weight, _ = self._forward(part, state.device)
+            loss_sum.backward()
+            total += loss_sum.detach()
+            weights += weight
+        gradients = [p.grad for p in state.module.parameters() if p.grad is not None]
+        if self.collective is not None:
+            self.collective.sum([*gradients, total, weights])
+        torch._foreach_div_(gradients, weights)
+        return total / weights, total, weights
+
+    def _forward(self, batch: Any, device: torch.device) -> tuple[Tensor, Tensor | float, Tensor]:
+        """Return (sum, weight, mean); the mean is the user's own scalar where they gave one."""
+        with self._precision(device):
+            loss = self.loss(batch)
+        if isinstance(loss, tuple):
+            return loss[0], loss[1], loss[0] / loss[1]
+        count = num_rows(batch)
+        return loss * count, count, loss
+
+    def _precision(self, device: torch.device) -> AbstractContextManager[Any]:
+        if self.options.precision == "bf16":
+            return torch.autocast(device.type, dtype=torch.bfloat16)
+        return nullcontext()
+
+    def _is_finite(self, state: TrainState, mean: Tensor) -> bool:
+        """Clip, and tell whether loss and gradients are finite."""
+        parameters = [p for p in state.module.parameters() if p.grad is not None]
+        gradients = [_values(p.grad) for p in parameters if p.grad is not None]
+        norm = get_total_norm(gradients) if gradients else mean
+        if self.options.clip_norm is not None:
+            clip_grads_with_norm_(parameters, self.options.clip_norm, norm)
+        # On a CPU reading the answer costs nothing; on a GPU it is the one place that waits.
+        return bool(torch.isfinite(norm + mean))
+
+    def _move_average(self, state: TrainState) -> None:
+        if state.average and self.options.average:
+            present = [p.detach() for p in state.module.parameters() if p.requires_grad]
+            torch._foreach_lerp_(list(state.average.values()), present, 1 - self.options.average)
+
+
+class _BufferGuard:
+    """Puts back the buffers that a forward pass changed, where its step is skipped.
+
+    The first pass shows which ones change (running statistics do, tables do not), by torch's
+    count of writes; only those are copied from then on.
+    """
+
+    def __init__(self, module: nn.Module) -> None:
+        self.buffers = list(module.buffers())
+        self.copies = [buffer.clone() for buffer in self.buffers]
+        self.watched = list(range(len(self.buffers)))
+        self.writes: list[int] | None = None
+
+    def remember(self) -> None:
+        if self.writes is None:
+            self.writes = [buffer._version for buffer in self.buffers]
+            return
+        now = [buffer._version for buffer in self.buffers]
+        self.watched = [i for i, before in enumerate(self.writes) if now[i] != before]
+        for i in self.watched:
+            self.copies[i].copy_(self.buffers[i])
+
+    def put_back(self) -> None:
+        with torch.no_grad():
+            for i in self.watched:
+                self.buffers[i].copy_(self.copies[i])
+
+
+def set_rate(state: TrainState, schedule: Schedule) -> None:
+    """Set every group's learning rate to its own initial rate times the schedule's factor."""
+    factor = schedule(state.step, state.horizon, state.scale)
+    for optimizer in state.optimizers.values():
+        for group in optimizer.param_groups:
+            initial = group.setdefault("initial_lr", group["lr"])
+            if isinstance(group["lr"], Tensor):
+                group["lr"].fill_(initial * factor)
+            else:
+                group["lr"] = initial * factor
+
+
+def prime(optimizer: torch.optim.Optimizer) -> None:
+    """Make the moments of Adam and AdamW now, as zeros, which is what their first step would do.
+
+    Other optimizers make their state in their first step, in their own way, and are left alone.
+    """
+    if type(optimizer) not in (torch.optim.Adam, torch.optim.AdamW) or optimizer.state:
+        return
+    for group in optimizer.param_groups:
+        on_device = bool(group["fused"] or group["capturable"])
+        for parameter in group["params"]:
+            where = parameter.device if on_device else None
+            state = optimizer.state[parameter]
+            state["step"] = torch.zeros((), dtype=torch.float32, device=where)
+            state["exp_avg"] = torch.zeros_like(parameter, memory_format=torch.preserve_format)
+            state["exp_avg_sq"] = torch.zeros_like(parameter, memory_format=torch.preserve_format)
+            if group["amsgrad"]:
+                state["max_exp_avg_sq"] = torch.zeros_like(parameter)
+
+
+def num_rows(batch: Any) -> int:
+    """Return the rows of the first tensor in a batch of tensors, nested in any way."""
+    for tensor in _tensors(batch):
+        return int(tensor.shape[0]) if tensor.ndim else 1
+    return 1
+
+
+def slices(batch: Any, count: int) -> Iterator[Any]:
+    """Yield `count` nearly equal slices of a batch's rows (fewer when it has fewer rows)."""
+    rows = num_rows(batch)
+    size = -(-rows // count)
+    for start in range(0, rows, size):
+        yield _slice(batch, start, start + size)
+
+
+def _slice(value: Any, start: int, end: int) -> Any:
+    if isinstance(value, Tensor):
+        return value[start:end] if value.ndim else value
+    if isinstance(value, dict):
+        return {key: _slice(inner, start, end) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(_slice(inner, start, end) for inner in value)
+    return value
+
+
+def _tensors(value: Any) -> Iterator[Tensor]:
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, (list, tuple)):
+        for inner in value:
+            yield from _tensors(inner)
+
+
+def _values(gradient: Tensor) -> Tensor:
+    return gradient.coalesce().values() if gradient.is_sparse else gradient

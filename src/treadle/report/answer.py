@@ -1,0 +1,180 @@
+"""The answer of a run in plain sentences: how good, how sure, why training ended."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from treadle.contracts import Json
+from treadle.errors import RunError
+from treadle.folder import RunFolder
+from treadle.report.facts import number, record, text, texts, whole
+from treadle.report.sentences import (
+    higher_is_better,
+    meaning_of,
+    sentence_for,
+    sorted_ends,
+)
+from treadle.report.spoken import duration, plural, raw
+
+NOUNS = {"images": "photo", "events": "event", "module": "sample"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Headline:
+    """The figure that a run is judged by.
+
+    part:     what it was measured on: "test", or "validation" where nothing was held back
+    low/high: its 95 % interval; None where not known
+    """
+
+    metric: str
+    value: float
+    part: str
+    low: float | None
+    high: float | None
+    baseline: float | None
+    baseline_name: str
+
+
+def headline(result: Json) -> Headline | None:
+    """Return the figure a result is judged by, or None when it names none."""
+    metric, baseline = record(result.get("metric")), record(result.get("baseline"))
+    name, test = text(metric.get("name")), number(metric.get("test"))
+    value = number(metric.get("validation")) if test is None else test
+    if not name or value is None:
+        return None
+    guess = (0.5, "guessing") if name == "roc_auc" else (None, "")
+    given = number(baseline.get("test"))
+    return Headline(
+        metric=name,
+        value=value,
+        part="validation" if test is None else "test",
+        low=None if test is None else number(metric.get("low")),
+        high=None if test is None else number(metric.get("high")),
+        baseline=guess[0] if given is None else given,
+        baseline_name=guess[1] if given is None else text(baseline.get("name")) or "the baseline",
+    )
+
+
+def answer(run: RunFolder) -> list[str]:
+    """Return what a run found out, about three sentences; the first is the figure."""
+    result = readable(run, "result.json")
+    if not result:
+        return _unfinished(run)
+    head = headline(result)
+    told = [figure_sentence(head, run), sure_sentence(head, run)] if head else []
+    told += [stop_sentence(result), scorings_sentence(result)]
+    return list(filter(None, told)) or ["The run ended without a figure to judge it by."]
+
+
+def readable(run: RunFolder, name: str) -> Json:
+    """Return a JSON file of the run, or nothing when it is absent or broken."""
+    try:
+        return run.read_json(name) or {}
+    except RunError:
+        return {}
+
+
+def figure_sentence(head: Headline, run: RunFolder) -> str:
+    """Return the figure beside its baseline, in plain words. The interval is told apart."""
+    findings = readable(run, "findings.json")
+    return sentence_for(
+        head.metric,
+        head.value,
+        head.baseline,
+        baseline_name=head.baseline_name,
+        target=text(findings.get("target")),
+        positive=text(findings.get("positive")),
+        classes=texts(findings.get("classes")),
+    )
+
+
+def sure_sentence(head: Headline, run: RunFolder) -> str:
+    """Return what the figure was measured on, and whether it surely beats the baseline."""
+    rows = whole(record(readable(run, "result.json").get("rows")).get(head.part))
+    noun = NOUNS.get(text(run.config.get("kind")), "row")
+    seen = plural(rows, noun) if rows else f"{noun}s"
+    if head.part == "validation":
+        return (
+            f"That was measured on {seen} kept apart for validation, which also chose when to "
+            "stop, so expect a little worse on new data."
+        )
+    span = f"; other such {noun}s would have given {interval(head)}" if interval(head) else ""
+    joint = ", so" if span and head.baseline is not None else ";"
+    return f"That was measured on {seen} that it had never seen{span}{joint} {verdict(head)}."
+
+
+def interval(head: Headline) -> str:
+    """Return the 95 % interval as the figure is told: "69 to 71", or nothing."""
+    if head.low is None or head.high is None:
+        return ""
+    meaning = meaning_of(head.metric)
+    (_, _, *ends), _ = meaning.say([head.value, head.baseline, head.low, head.high])
+    return f"{' to '.join(sorted_ends(ends, meaning))} (in 95 of 100 draws)"
+
+
+def verdict(head: Headline) -> str:
+    """Return whether the figure is better than the baseline beyond luck."""
+    up = higher_is_better(head.metric)
+    if head.baseline is None or up is None:
+        return "there is no baseline to compare it with"
+    sign = 1 if up else -1
+    gain = sign * (head.value - head.baseline)
+    if head.low is None or head.high is None:
+        return f"it is {'better' if gain > 0 else 'no better'} than the baseline"
+    worst, best = sorted(sign * (end - head.baseline) for end in (head.low, head.high))
+    if worst > 0:
+        return "it beats the baseline by more than luck explains"
+    if best < 0:
+        return "it is worse than the baseline, by more than luck explains: do not use it as it is"
+    return (
+        "luck alone could explain its lead over the baseline, so do not rely on it yet"
+        if gain > 0
+        else "it is no better than the baseline"
+    )
+
+
+def stop_sentence(result: Json) -> str:
+    """Return how long training took and why it ended."""
+    stopped, seconds = record(result.get("stopped")), number(result.get("seconds"))
+    took = f" took {duration(seconds)}" if seconds is not None else ""
+    why = text(stopped.get("sentence")).strip().rstrip(".")
+    if why.lower().startswith("training"):
+        return capitalised(why) + "."
+    if why:
+        return f"Training{took}{' and' if took else ''} ended because {why}."
+    return f"Training{took}." if took else ""
+
+
+def scorings_sentence(result: Json) -> str:
+    """Return a warning when the held-back rows have been looked at more than once."""
+    times = whole(result.get("test_scorings")) or 0
+    if times <= 1:
+        return ""
+    return (
+        f"The test part has been scored {times} times: the more often one looks and chooses, the "
+        "more the figure flatters."
+    )
+
+
+def capitalised(sentence: str) -> str:
+    """Return a sentence with its first letter large and the rest untouched."""
+    return sentence[:1].upper() + sentence[1:]
+
+
+def _unfinished(run: RunFolder) -> list[str]:
+    points, parts = run.metrics(), [run, *run.members()]
+    saved = any(part.checkpoints() for part in parts)
+    step = max((line["step"] for part in parts for line in part.metrics()), default=0)
+    told = ["This run has no result yet: it is still training, or it was interrupted."]
+    if step:
+        last = record(points[-1].get("values")) if points else {}
+        figures = [
+            f"{name} {raw(value)}"
+            for name, found in last.items()
+            if (value := number(found)) is not None and not name.startswith("learning_rate")
+        ]
+        at = f" There it measured {', '.join(figures)}." if figures else ""
+        told.append(f"Its last measurement was taken at step {step:,}.{at}")
+    lost = "" if saved else ", though from the beginning, as no checkpoint was saved yet,"
+    return [*told, f"If it is not running, go on{lost} with: treadle resume {run.path}"]

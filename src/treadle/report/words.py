@@ -1,0 +1,98 @@
+"""A run in words alone: what `treadle explain` and `treadle runs` say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from treadle.contracts import Json
+from treadle.errors import RunError
+from treadle.folder import RunFolder, find_runs
+from treadle.report.answer import answer, capitalised, headline, readable
+from treadle.report.facts import number, record, records, text, texts
+from treadle.report.sentences import sentence_for
+
+__all__ = ["explain", "runs_table", "sentence_for"]
+
+SERIOUS = ("error", "bad", "severe", "serious", "critical", "high", "warning", "warn", "medium")
+
+
+def explain(run: Path | str) -> list[str]:
+    """Return what a run did and found, sentence by sentence, the answer first.
+
+    Raises: RunError when there is no run, or a newer Treadle wrote it.
+    """
+    folder = RunFolder.open(run)
+    plan, result = readable(folder, "plan.json"), readable(folder, "result.json")
+    findings = readable(folder, "findings.json")
+    told = [*answer(folder), text(plan.get("task_sentence"))]
+    told += texts(findings.get("split_sentences"))
+    told += [problem for entry in records(findings.get("health")) if (problem := _problem(entry))]
+    told += [text(member.get("sentence")) for member in records(findings.get("members"))]
+    told += decided(folder)
+    told += [f"What to do next: {advice}" for advice in texts(result.get("advice"))]
+    return [sentence(words) for words in told if words.strip()]
+
+
+def decided(run: RunFolder) -> list[str]:
+    """Return what the loop decided on its way, with the step, oldest first, each once."""
+    told: dict[str, None] = {}
+    for event in run.events():
+        if "value" in event and (words := text(event.get("sentence"))):
+            told[f"At step {number(event.get('step')) or 0:,.0f}: {words}"] = None
+    return list(told)
+
+
+def sentence(words: str) -> str:
+    """Return words as a sentence: a large letter first, a full stop at the end."""
+    words = capitalised(words.strip())
+    return (
+        words if words.endswith((".", "!", "?", ":")) or "treadle resume" in words else words + "."
+    )
+
+
+def runs_table(parent: Path | str) -> list[Json]:
+    """Return one record for each run at or below a folder, the newest first.
+
+    Keys: run, path, state ("finished", "unfinished", "unreadable"), problem, kind, task, target,
+    metric, value, part, low, high, baseline, baseline_name, seconds, started, sentence; None where
+    not known. Raises: RunError when there is no such folder.
+    """
+    rows = [_row(run) for run in find_runs(parent)]
+    return sorted(rows, key=lambda row: row["started"] or "", reverse=True)
+
+
+def _row(run: RunFolder) -> Json:
+    row: dict[str, Any] = dict.fromkeys(
+        "run path state problem kind task target metric value part low high baseline "
+        "baseline_name seconds started sentence".split()
+    )
+    row |= {"run": run.name, "path": str(run.path)}
+    try:
+        config, result, plan = run.config, run.result, run.plan or {}
+    except RunError as error:
+        return row | {"state": "unreadable", "problem": error.message}
+    events = run.events()
+    row |= {
+        "state": "finished" if result else "unfinished",
+        "kind": text(config.get("kind")) or None,
+        "task": text((result or plan).get("task")) or None,
+        "target": text(readable(run, "findings.json").get("target")) or None,
+        "seconds": number(record(result).get("seconds")),
+        "started": text(events[0].get("time")) or None if events else None,
+        "sentence": answer(run)[0],
+    }
+    return row | (_figure(result) if result else {})
+
+
+def _figure(result: Json) -> Json:
+    head = headline(result)
+    return vars(head) if head else {}
+
+
+def _problem(entry: Json) -> str:
+    """Return a finding on the data that someone should act on, or nothing for a mere note."""
+    if text(entry.get("severity")).lower() not in SERIOUS:
+        return ""
+    words = text(entry.get("sentence")) or text(entry.get("title"))
+    return " ".join(sentence(part) for part in (words, text(entry.get("action"))) if part)
