@@ -275,3 +275,10 @@ def test_hashes_know_values_not_types() -> None:
     assert (whole == hash_values(pl.Series([3.0, -0.0, float("nan")]))).all()
     day = datetime(2025, 1, 1)  # noqa: DTZ001
     assert (hash_values(pl.Series([day])) == hash_values(pl.Series([day.date()]))).all()
+
+
+def test_one_of_many_classes_may_lack_in_test_and_that_is_told() -> None:
+    frame = pl.DataFrame({"t": range(100), "y": ["a", "b"] * 45 + ["a"] * 10})
+    frame = frame.with_columns(y=pl.when(pl.col("t") < 9).then(pl.lit("c")).otherwise("y"))
+    result = split(frame, SplitRule(method="time", column="t"), "y")
+    assert any("no row in test" in note for note in result.notes)

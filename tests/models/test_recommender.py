@@ -175,7 +175,7 @@ def test_learns_that_items_follow_each_other(negatives: int) -> None:
         "row": torch.arange(48),
     }
     optimizer = torch.optim.Adam(model.parameters(), lr=0.02)
-    for epoch in range(60):
+    for epoch in range(40):
         batch["epoch"] = torch.full((48,), epoch)
         total, weight = model.loss(model(batch), batch)
         optimizer.zero_grad()

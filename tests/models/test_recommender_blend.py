@@ -5,7 +5,7 @@ from torch import Tensor
 
 from treadle.models.item_baselines import DecayedTransitions, Ease, RecentPopularity
 from treadle.models.ranking import Cases, ranking_metrics
-from treadle.models.recommender_blend import MEMBERS, RecommenderBlend
+from treadle.models.recommender_blend import MEMBERS, RecommenderBlend, _log_loss
 
 NUM_ITEMS = 12
 
@@ -73,3 +73,24 @@ def test_refitted_tables_keep_the_weights() -> None:
     assert torch.equal(
         ranking_metrics(other, cases)["ndcg@10"], ranking_metrics(built, cases)["ndcg@10"]
     )
+
+
+def test_cross_fitting_judges_by_other_users_and_keeps_the_weights() -> None:
+    cases = circles(60)
+    built = blend(cases)
+    built.fit_weights(cases)
+    kept = built.weights.clone()
+    assert built.cross_fitted_ndcg(cases).mean() > 0.9
+    assert torch.equal(built.weights, kept)
+
+
+def test_weights_are_where_the_held_out_items_are_most_probable() -> None:
+    cases = circles(60)
+    built = blend(cases)
+    best = built.fit_weights(cases).log_loss
+    evidence = built._evidence(cases, 0)
+    for place in range(len(MEMBERS)):
+        for nudge in (-0.3, 0.3):
+            other = built.weights.clone()
+            other[place] += nudge
+            assert float(_log_loss(evidence, other)) > best - 0.01

@@ -188,6 +188,28 @@ def test_broken_files_are_left_out_of_the_page(two_classes: RunFolder) -> None:
     assert "ranks the right one higher 70 times" in written(two_classes)
 
 
+def test_baselines_stand_beside_every_metric_they_were_measured_in(make_run: MakeRun) -> None:
+    named = [
+        {"name": "bestsellers", "metrics": {"hit@10": {"test": 0.08}, "ndcg@10": 0.0423}},
+        {"name": "transitions", "metrics": {"hit@10": {"test": 0.151, "low": 0.14, "high": 0.16}}},
+    ]
+    figures = {"hit@10": {"test": 0.19, "low": 0.18, "high": 0.2}, "ndcg@10": {"test": 0.11}}
+    base = {"name": "bestsellers", "test": 0.08}
+    told = result("hit@10", 0.19, 0.18, 0.2, baseline=base, baselines=named, metrics=figures)
+    page = written(make_run(result=told))
+    assert "transitions: 0.1510, 95 % interval 0.1400 to 0.1600" in page
+    assert '<td class="number">0.0423</td>' in page
+
+
+def test_many_classes_are_told_by_their_commonest_confusions(make_run: MakeRun) -> None:
+    names = [f"kind {i}" for i in range(40)]
+    counts = [[10 if i == j else 0 for j in range(40)] for i in range(40)]
+    counts[3][7] = 5
+    page = written(make_run(findings={"confusion": {"classes": names, "matrix": counts}}))
+    assert "5 of 15 that truly were “kind 3” were taken for “kind 7”" in page
+    assert '<table class="confusion' not in page
+
+
 def test_a_run_without_result_says_so(make_run: MakeRun) -> None:
     page = written(make_run(metrics=curve(("train_loss",))))
     assert "not finished" in page and "This run has no result yet" in page
@@ -204,6 +226,20 @@ def test_curves_of_the_members_stand_in_for_missing_ones(
     (two_classes.path / "metrics.jsonl").unlink()
     page = written(two_classes)
     assert "<h3>trees</h3>" in page and "Curve of roc auc" in page
+
+
+def test_the_best_step_of_a_member_is_found_in_its_curve(make_run: MakeRun) -> None:
+    run = make_run(result=result("mean_absolute_error", 5.0, 4.0, 6.0))
+    make_run("loans/members/neural", metrics=curve(("train_loss", "mean_absolute_error")))
+    assert "whose weights were kept: mean_absolute_error 0.04979." in written(run)
+
+
+def test_a_run_without_test_part_lists_what_validation_measured(make_run: MakeRun) -> None:
+    measured = {"train_loss": 0.2, "loss": 0.4387, "accuracy": 0.874}
+    metric = {"name": "loss", "validation": 0.4387}
+    page = written(make_run(result={"metric": metric, "validation_metrics": measured}))
+    assert "0.8740" in page and '<th scope="col" class="number">validation</th>' in page
+    assert ">train_loss" not in page
 
 
 def test_long_journals_and_curves_stay_a_page_that_opens(make_run: MakeRun) -> None:

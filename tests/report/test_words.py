@@ -23,7 +23,7 @@ def test_answers_first_then_says_how_sure_and_why_it_ended(two_classes: RunFolde
     )
     assert "What to do next: collect more rows." in told
     assert "9 rows twice." in told
-    assert "At step 300: the rate was lowered." in told
+    assert "At step 300: The rate was lowered." in told
 
 
 @pytest.mark.parametrize(
@@ -67,6 +67,11 @@ def test_an_interrupted_run_says_how_to_go_on(make_run: MakeRun) -> None:
     assert told[0].startswith("This run has no result yet")
     assert "step 40. There it measured roc_auc 0.6000." in told[1]
     assert told[2].endswith(f"no checkpoint was saved yet, with: treadle resume {run.path}")
+
+
+def test_a_run_cannot_send_commands_to_the_terminal(make_run: MakeRun) -> None:
+    run = make_run(result=result("roc_auc", 0.7, 0.6, 0.8, advice=["\x1b[2Jmore\x07 rows"]))
+    assert "What to do next: [2Jmore rows." in explain(run.path)
 
 
 def test_explaining_what_is_no_run_is_an_error(make_run: MakeRun) -> None:

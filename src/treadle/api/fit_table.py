@@ -10,12 +10,12 @@ from treadle.api.options import FitOptions
 from treadle.api.run import Run
 from treadle.api.start import begin, new_folder
 from treadle.api.table_data import TableData, prepare, read_table
-from treadle.api.table_members import Member, Place, fit_network, fit_trees
+from treadle.api.table_members import Member, Place, fit_network, fit_trees, member_place
 from treadle.api.table_result import finish
 from treadle.api.training import Observer
 from treadle.contracts import Json
 from treadle.data.fingerprint import fingerprint
-from treadle.folder import EVENTS, FORMAT, RunFolder
+from treadle.folder import EVENTS, RunFolder
 from treadle.goal import DEFAULT, Metric, metric_named
 from treadle.loop.journal import Journal
 from treadle.loop.until import StopCondition, minutes
@@ -95,7 +95,7 @@ def _fit_auto(
 ) -> list[Member]:
     """Trees first; then the network, where time is left and the aim is not reached yet."""
     shared = asked if asked and math.isinf(asked.epochs_limit + asked.steps_limit) else None
-    trees_place = _member_place(place, "trees", options)
+    trees_place = member_place(place, "trees", options, "table")
     trees = fit_trees(data, options, metric, _both(shared, budget * TREES_SHARE), trees_place)
     if trees.trained["stopped"]["reason"] == "reached":
         place.journal.say("member", "the trees reached what was asked, so no network was trained.")
@@ -107,29 +107,13 @@ def _fit_auto(
     place.journal.say(
         "member", f"the trees reach {metric.name} {trees.value:.4f} on validation; next, a network."
     )
-    neural_place = _member_place(place, "neural", options)
+    neural_place = member_place(place, "neural", options, "table")
     return [trees, fit_network(data, options, metric, _both(asked, left), neural_place)]
 
 
 def _both(asked: StopCondition | None, budget: float) -> StopCondition:
     bound = minutes(round(budget, 3)) if math.isfinite(budget) else StopCondition.never()
     return asked | bound if asked else bound
-
-
-def _member_place(place: Place, name: str, options: FitOptions) -> Place:
-    """Return the run folder of a member, with its configuration, and a journal of its own."""
-    folder = RunFolder.create(place.folder.path / "members" / name)
-    begun = place.resume and (folder.path / EVENTS).exists()
-    if not begun:
-        recorded = options.recorded() | {"model": name}
-        folder.write_json("config.json", {"format": FORMAT, "kind": "table", "options": recorded})
-    return Place(
-        folder=folder,
-        journal=Journal(folder.path, listener=place.observer.line),
-        resume=begun,
-        observer=place.observer,
-        threads=place.threads,
-    )
 
 
 def _say_data(

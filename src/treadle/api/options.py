@@ -25,6 +25,7 @@ class FitOptions(Frozen):
     until:       stop conditions in words; `minutes` in them bound the whole fit
     unfreeze:    images: how many of the backbone's last blocks are trained along
     save_every:  seconds of work that a crash may cost
+    cache:       images: where features are kept; by default in the user's own cache folder
     """
 
     data: tuple[str, ...] = ()
@@ -58,6 +59,7 @@ class FitOptions(Frozen):
     unfreeze: int = Field(default=0, ge=0, le=7)
     save_every: float = Field(default=60.0, gt=0)
     track: tuple[str, ...] = ()
+    cache: str | None = None
     out: str | None = None
     overwrite: bool = False
 
@@ -100,8 +102,8 @@ class FitOptions(Frozen):
         return parse(self.until) if self.until else None
 
     def recorded(self) -> dict[str, Any]:
-        """Return what config.json keeps: all but where the run lies, which may be moved."""
-        return self.model_dump(mode="json", exclude={"out", "overwrite"})
+        """Return what config.json keeps: all but where things lie, which may be moved."""
+        return self.model_dump(mode="json", exclude={"out", "overwrite", "cache"})
 
 
 def _problem(detail: Any) -> tuple[str, str]:

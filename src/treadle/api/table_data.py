@@ -79,7 +79,10 @@ def prepare(options: FitOptions, read: ReadResult) -> TableData:
     )
     plan = plan_target(whole, schema.target, metric=options.metric, positive=options.positive)
     classes = schema.target if plan.task != "number" else None
-    frame, parted = _parted(options, whole, parting, plan.keep, classes)
+    rule = split_rule(options).model_copy(
+        update={"content": tuple(column.name for column in schema.used())}
+    )
+    frame, parted = _parted(rule, whole, parting, plan.keep, schema.target, classes)
     encoder = TableEncoder.fit(frame[parted.train], schema)
     target = _scaled_on_train(plan.encoder, frame[parted.train][schema.target])
     return TableData(
@@ -123,19 +126,19 @@ def _with_given_parts(
 
 
 def _parted(
-    options: FitOptions,
+    rule: SplitRule,
     whole: pl.DataFrame,
     given: Parting,
     keep: NDArray[np.int64],
+    target: str,
     classes: str | None,
 ) -> tuple[pl.DataFrame, Split]:
-    rule, main = split_rule(options), whole[keep]
+    main = whole[keep]
     if given == (None, None):
         return main, split(main, rule, classes)
-    name = options.target or ""
     answered = [
-        frame.filter(pl.col(name).is_not_null())
-        if frame is not None and name in frame.columns
+        frame.filter(pl.col(target).is_not_null())
+        if frame is not None and target in frame.columns
         else frame
         for frame in given
     ]

@@ -12,7 +12,7 @@ from treadle.api.options import FitOptions
 from treadle.api.table_data import PartName, TableData
 from treadle.api.training import Observer, Saving, Trained, Training, train
 from treadle.contracts import Json
-from treadle.folder import RunFolder
+from treadle.folder import EVENTS, FORMAT, RunFolder
 from treadle.goal import Metric, metric_named
 from treadle.loop.journal import Journal
 from treadle.loop.until import StopCondition, epochs, no_better_for
@@ -102,7 +102,7 @@ def fit_trees(
         keep_weights=False,
         block_steps=settings.block_rounds,
     )
-    trained = _train(training, options, place, settings.model_dump())
+    trained = train_member(training, options, place, settings.model_dump())
     best = step.round.so_far().truncated(state.best_step or state.step)
     return Member(
         name="trees",
@@ -178,7 +178,7 @@ def fit_network(
         plateau=options.schedule == "plateau",
         sayings=sayings,
     )
-    trained = _train(training, options, place, settings.model_dump())
+    trained = train_member(training, options, place, settings.model_dump())
     return Member(
         name="neural",
         files={"neural": dict(network.state_dict()), "scaler": _as_tensors(scaler.arrays())},
@@ -236,7 +236,8 @@ class _LazyRound:
         self.round(state, batch)
 
 
-def _train(training: Training, options: FitOptions, place: Place, settings: Json) -> Trained:
+def train_member(training: Training, options: FitOptions, place: Place, settings: Json) -> Trained:
+    """Train in the member's place, from the seed on or from its newest checkpoint."""
     from treadle.loop.randomness import seed_all
 
     seed_all(options.seed)
@@ -248,6 +249,22 @@ def _train(training: Training, options: FitOptions, place: Place, settings: Json
         resume=place.resume,
         observer=place.observer,
         saving=Saving(every_seconds=options.save_every),
+    )
+
+
+def member_place(place: Place, name: str, options: FitOptions, kind: str) -> Place:
+    """Return the run folder of a member, with its configuration, and a journal of its own."""
+    folder = RunFolder.create(place.folder.path / "members" / name)
+    begun = place.resume and (folder.path / EVENTS).exists()
+    if not begun:
+        recorded = options.recorded() | {"model": name}
+        folder.write_json("config.json", {"format": FORMAT, "kind": kind, "options": recorded})
+    return Place(
+        folder=folder,
+        journal=Journal(folder.path, listener=place.observer.line),
+        resume=begun,
+        observer=place.observer,
+        threads=place.threads,
     )
 
 

@@ -17,11 +17,12 @@ from treadle.api.measure import (
 from treadle.api.options import FitOptions
 from treadle.api.table_data import TableData
 from treadle.api.table_members import Member
-from treadle.contracts import Json
+from treadle.contracts import Json, Task
 from treadle.data.health import check_table
 from treadle.folder import RunFolder
-from treadle.goal import Metric
+from treadle.goal import Metric, metric_named
 from treadle.loop.journal import Journal
+from treadle.models.blend import choose
 
 FEW_ROWS = 200
 
@@ -67,12 +68,22 @@ def finish(
             "metric": {"name": metric.name, "validation": validated, **found[metric.name]},
             "metrics": found,
             "baseline": baseline,
+            "baselines": [
+                {"name": name, "metrics": on_metrics(found, data.target.task, truth, constant)}
+            ],
             **leading.trained,
             "engine": "eager",
             "seconds": round(sum(member.trained["seconds"] for member in members), 3),
             "members": {member.name: member.value for member in members},
             "blend": weights,
-            "advice": _advice(data, found[metric.name], baseline, metric),
+            "advice": advice_on(
+                data.truth("train") if data.target.task != "number" else None,
+                [str(name) for name in data.target.classes],
+                "rows",
+                found[metric.name],
+                baseline,
+                metric,
+            ),
             "test_scorings": 1,
         },
     )
@@ -89,14 +100,8 @@ def write_model(
     folder: RunFolder, data: TableData, members: list[Member], weights: dict[str, float]
 ) -> None:
     """Write model/: what predict reads, and nothing of what training needed besides."""
-    from safetensors.torch import save_file
-
-    place = RunFolder.create(folder.path / "model")
+    place = save_members(folder, members)
     used = [member for member in members if weights[member.name] > 0]
-    for member in members:
-        for name, tensors in member.files.items():
-            whole = {key: tensor.detach().cpu().contiguous() for key, tensor in tensors.items()}
-            save_file(whole, place.path / f"{name}.safetensors")
     place.write_json(
         "model.json",
         {
@@ -108,6 +113,18 @@ def write_model(
             "encoder": data.encoder.model_dump(mode="json"),
         },
     )
+
+
+def save_members(folder: RunFolder, members: list[Member]) -> RunFolder:
+    """Write the members' tensors below model/ and return that folder."""
+    from safetensors.torch import save_file
+
+    place = RunFolder.create(folder.path / "model")
+    for member in members:
+        for name, tensors in member.files.items():
+            whole = {key: tensor.detach().cpu().contiguous() for key, tensor in tensors.items()}
+            save_file(whole, place.path / f"{name}.safetensors")
+    return place
 
 
 def blended(predictions: dict[str, NDArray[Any]], weights: dict[str, float]) -> NDArray[Any]:
@@ -125,29 +142,22 @@ def _choose(members: list[Member], data: TableData, metric: Metric) -> tuple[dic
     """Return each member's weight, chosen on validation, and why in one sentence."""
     if len(members) == 1:
         return {members[0].name: 1.0}, f"the model is {members[0].name}."
-    first, second = members
-    truth = data.truth("validation")
-    best_share, best_value = 0.0, None
-    for share in np.linspace(0.0, 1.0, 11):
-        mixed = (1 - share) * first.validation + share * second.validation
-        value = metric(truth, mixed)
-        if metric.better(value, best_value):
-            best_share, best_value = float(share), value
-    weights = {first.name: round(1 - best_share, 2), second.name: round(best_share, 2)}
-    each = " and ".join(f"{member.name} {member.value:.4f}" for member in members)
-    if 0 < best_share < 1:
-        sentence = (
-            f"on validation, {metric.name} is {each}; together, {weights[first.name]:.0%} "
-            f"{first.name} and {weights[second.name]:.0%} {second.name}, it is {best_value:.4f}, "
-            "so the answer is that blend."
-        )
-    else:
-        chosen = second.name if best_share == 1 else first.name
-        sentence = (
-            f"on validation, {metric.name} is {each}; no blend is better, so {chosen} answers "
-            "alone."
-        )
-    return weights, sentence
+    sign = 1.0 if metric.higher_is_better else -1.0
+    found = choose(
+        {member.name: member.validation for member in members},
+        data.truth("validation"),
+        lambda truth, predicted: sign * metric(truth, predicted),
+    )
+    weights = {member.name: round(found.shares.get(member.name, 0.0), 4) for member in members}
+    each = " and ".join(f"{name} {sign * value:.4f}" for name, value in found.alone.items())
+    start = f"on validation, {metric.name} is {each}"
+    if not found.is_blend:
+        (chosen,) = found.shares
+        return weights, f"{start}; no blend is surely better, so {chosen} answers alone."
+    parts = " and ".join(f"{share:.0%} {name}" for name, share in found.shares.items())
+    return weights, (
+        f"{start}; together, {parts}, it is {sign * found.score:.4f}, so the answer is that blend."
+    )
 
 
 def _findings(
@@ -175,7 +185,11 @@ def _findings(
         "health": [finding.model_dump(mode="json") for finding in health],
         "split_sentences": list(data.split.notes),
         "members": [
-            {"name": member.name, "metric_validation": member.value, "sentence": ""}
+            {
+                "name": member.name,
+                "metric_validation": member.value,
+                "sentence": member.trained["stopped"]["sentence"],
+            }
             for member in members
         ],
         "blend_sentence": sentence if len(members) > 1 else None,
@@ -183,22 +197,36 @@ def _findings(
     }
 
 
-def _advice(data: TableData, found: Json, baseline: Json, metric: Metric) -> list[str]:
-    """Return what to do next, in plain sentences."""
+def on_metrics(
+    found: Json, task: Task, truth: NDArray[Any], predicted: NDArray[Any]
+) -> dict[str, float]:
+    """Return what other predictions of the same rows reach, by the names in `found`."""
+    return {name: metric_named(name, task)(truth, predicted) for name in found}
+
+
+def advice_on(
+    train: NDArray[np.int64] | None,
+    classes: list[str],
+    rows_word: str,
+    found: Json,
+    baseline: Json,
+    metric: Metric,
+) -> list[str]:
+    """Return what to do next, in plain sentences. train: class codes, or None for a number."""
     advice = []
-    if data.target.task != "number":
-        counts = np.bincount(data.truth("train"), minlength=len(data.target.classes))
+    if train is not None:
+        counts = np.bincount(train, minlength=len(classes))
         rarest = int(counts.argmin())
         if counts[rarest] < FEW_ROWS:
             advice.append(
-                f"There are only {counts[rarest]:,} rows of '{data.target.classes[rarest]}' to "
-                "learn from. More of them would help most, and would make these figures more certain."
+                f"There are only {counts[rarest]:,} {rows_word} of '{classes[rarest]}' to learn "
+                "from. More of them would help most, and would make these figures more certain."
             )
     low, high, base = found["low"], found["high"], baseline["test"]
     beaten = low > base if metric.higher_is_better else high < base
     if not beaten:
         advice.append(
-            "The result is not clearly better than the baseline: the columns may not hold what "
-            "decides the answer. Look for columns that do before using this model."
+            "The result is not clearly better than the baseline: the data may not hold what "
+            "decides the answer. Look for what does before using this model."
         )
     return advice

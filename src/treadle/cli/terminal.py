@@ -57,7 +57,7 @@ class Display:
 
     def line(self, line: dict[str, Any]) -> None:
         """Print one sentence of the journal."""
-        if self.quiet or line["topic"] in HIDDEN:
+        if self.quiet or line["topic"] in HIDDEN or line.get("saw", {}).get("same"):
             return
         from rich.text import Text
 

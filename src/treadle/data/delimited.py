@@ -7,13 +7,14 @@ import gzip
 import io
 import zlib
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 
+from treadle.data.ragged import ragged_rows
 from treadle.data.recognise import has_leading_zeros, uses_decimal_comma
 from treadle.errors import DataError
 
@@ -22,7 +23,6 @@ _SEPARATOR_WORDS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertic
 _SNIFFED_BYTES = 1 << 18
 _SNIFFED_ROWS = 500
 _INFERRED_ROWS = 10_000
-_BLOCK_BYTES = 1 << 25
 _SHOWN = 5
 _BLANK = b"\x00\r\n \t"
 _OTHER_FORMATS = {
@@ -106,7 +106,7 @@ def parse_delimited(
     try:
         frame = _parse(file, as_text=as_text, all_text=all_text, quote='"')
         # Polars fills short rows with nulls, so only rows that end in null can be short.
-        if frame[:, -1].null_count() and (broken := _ragged_rows(file, quoted=True)):
+        if frame[:, -1].null_count() and (broken := _ragged(file, quoted=True)):
             raise _ragged_error(file, broken)
     except pl.exceptions.ComputeError as error:
         frame = _parse_in_spite_of(file, as_text, error)
@@ -144,10 +144,10 @@ def _parse_in_spite_of(
     file: DelimitedFile, as_text: Collection[str], error: Exception
 ) -> pl.DataFrame:
     """Tell why a parse failed, or parse with quotation marks as plain characters if that fits."""
-    broken = _ragged_rows(file, quoted=True)
+    broken = _ragged(file, quoted=True)
     if broken is not None and broken:
         raise _ragged_error(file, broken)
-    if b'"' in file.text and not _ragged_rows(file, quoted=False):
+    if b'"' in file.text and not _ragged(file, quoted=False):
         file.notes.append(f"{file.path.name}: quotation marks are taken as plain characters.")
         return _parse(file, as_text=as_text, all_text=True, quote=None)
     if broken is None:
@@ -295,42 +295,10 @@ def _sample_columns(header: list[str], rows: list[list[str]]) -> list[pl.Series]
     return [pl.Series(name, [row[i] for row in whole], pl.String) for i, name in enumerate(header)]
 
 
-def _blocks(text: bytes, quoted: bool) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
-    """Yield (offset, bytes [n], outside quotes [n]) of blocks that end where a record ends."""
-    start = 0
-    while start < len(text):
-        block = np.frombuffer(text, np.uint8, min(_BLOCK_BYTES, len(text) - start), start)
-        if quoted:
-            outside = np.bitwise_xor.accumulate(block == ord('"')) == 0
-        else:
-            outside = np.ones(block.size, np.bool_)
-        if start + block.size < len(text):
-            ends = np.flatnonzero((block == ord("\n")) & outside)
-            size = int(ends[-1]) + 1 if ends.size else block.size
-            block, outside = block[:size], outside[:size]
-        yield start, block, outside
-        start += block.size
-
-
-def _ragged_rows(file: DelimitedFile, *, quoted: bool) -> list[tuple[int, int]] | None:
-    """Return (line, number of cells) of rows unlike the header; None: a quote is left open."""
-    text = file.text if file.text.endswith(b"\n") else file.text + b"\n"
-    broken: list[tuple[int, int]] = []
-    for offset, block, outside in _blocks(text, quoted):
-        if not outside[-1]:
-            return None
-        ends = np.flatnonzero((block == ord("\n")) & outside)
-        starts = np.concatenate([[0], ends[:-1] + 1])
-        separators = (block == ord(file.separator)) & outside
-        cells = np.diff(np.cumsum(separators, dtype=np.int32)[ends], prepend=0) + 1
-        sizes = ends - starts
-        blank = (sizes == 0) | ((sizes == 1) & (block[starts] == ord("\r")))
-        for i in np.flatnonzero((cells != len(file.header)) & ~blank):
-            line = text.count(b"\n", 0, offset + int(starts[i])) + 1 + file.line_offset
-            broken.append((line, int(cells[i])))
-            if len(broken) > 1000:
-                return broken
-    return broken
+def _ragged(file: DelimitedFile, *, quoted: bool) -> list[tuple[int, int]] | None:
+    """Return (line of the file, number of cells) of rows unlike the header; None: open quote."""
+    broken = ragged_rows(file.text, separator=file.separator, width=len(file.header), quoted=quoted)
+    return None if broken is None else [(n + file.line_offset, cells) for n, cells in broken]
 
 
 def _ragged_error(file: DelimitedFile, broken: list[tuple[int, int]]) -> DataError:

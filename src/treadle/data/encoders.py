@@ -11,10 +11,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from treadle.contracts import Frozen, Layout, Task
-from treadle.data.columns import Column, Schema, dtype_of, rare_below, text_of
-from treadle.data.dates import parse_dates
-from treadle.data.recognise import CellFormat, parse_cells, recognise_date
-from treadle.errors import DataError, did_you_mean
+from treadle.data.cells import typed_cells
+from treadle.data.columns import Column, Schema, rare_below
 
 Arrays: TypeAlias = dict[str, NDArray[np.generic]]
 Part: TypeAlias = Literal["value", "elapsed_days", "hour", "weekday", "day", "month", "day_of_year"]
@@ -25,8 +23,6 @@ UNSEEN, MISSING, FIRST_VALUE = 0, 1, 2
 _MOST_VALUES = 50_000
 _LARGEST_FLOAT32 = 3e38
 _SECONDS_A_DAY = 86_400
-_ALL_UNREADABLE_ROWS = 10
-_PLAIN = CellFormat(reads_as="number")
 
 
 class NumberFeature(Frozen):
@@ -70,7 +66,7 @@ class TableEncoder(Frozen):
     @classmethod
     def fit(cls, train: pl.DataFrame, schema: Schema) -> TableEncoder:
         """Learn offsets, date parts and vocabularies from the train part alone."""
-        typed, _ = _typed(train, schema)
+        typed, _ = typed_cells(train, schema)
         numbers: list[NumberFeature] = []
         categories: list[CategoryFeature] = []
         for column in schema.used():
@@ -91,7 +87,7 @@ class TableEncoder(Frozen):
 
     def encode_rows(self, frame: pl.DataFrame) -> EncodedRows:
         """Return the arrays of `encode` and, row by row, which cells could not be read."""
-        typed, problems = _typed(frame, self.table)
+        typed, problems = typed_cells(frame, self.table)
         columns = [_number_array(typed[f.column], f) for f in self.numbers]
         codes = [_category_codes(typed[f.column], f) for f in self.categories]
         arrays: Arrays = {
@@ -123,112 +119,6 @@ class TableEncoder(Frozen):
     def feature_columns(self) -> list[str]:
         """The table's columns that are learned from."""
         return [column.name for column in self.table.used()]
-
-
-def _typed(frame: pl.DataFrame, schema: Schema) -> tuple[pl.DataFrame, pl.Series]:
-    """Bring the used columns to their types: numbers Float64, dates Datetime, categories String.
-
-    Raises: DataError for columns that are absent or of another type, all together.
-    """
-    problems = _column_problems(frame, schema)
-    series: list[pl.Series] = []
-    unread: list[pl.Series] = []
-    for column in schema.used():
-        if column.name not in frame.columns:
-            continue
-        cells, bad = _typed_column(frame[column.name], column)
-        series.append(cells)
-        if bad is not None and bad.any():
-            unread.append(_told(frame[column.name], column, bad))
-            if bad.len() >= _ALL_UNREADABLE_ROWS and bad.sum() == frame[column.name].count():
-                problems.append(_type_problem(frame[column.name], column))
-    if problems:
-        raise DataError.of(problems)
-    told = pl.Series("problem", [None] * frame.height, pl.String)
-    if unread:
-        told = pl.DataFrame(unread).select(
-            pl.concat_str(pl.all(), separator=" ", ignore_nulls=True).alias("problem")
-        )["problem"]
-        told = told.set(told == "", None)
-    return pl.DataFrame(series), told
-
-
-def _column_problems(frame: pl.DataFrame, schema: Schema) -> list[tuple[str, str]]:
-    problems = []
-    for column in schema.used():
-        if column.name not in frame.columns:
-            hint = did_you_mean(column.name, frame.columns)
-            problems.append(
-                (f"The column '{column.name}' is missing.", f"{hint}the model needs it")
-            )
-        elif not _fits(frame.schema[column.name], column):
-            problems.append(_type_problem(frame[column.name], column))
-    return problems
-
-
-def _fits(dtype: pl.DataType, column: Column) -> bool:
-    if dtype == pl.Null:
-        return True
-    got = dtype_of(dtype)
-    if column.kind == "category":
-        return got in ("text", "number", "yes_no")
-    if column.kind == "date" and not column.clock:
-        return got in ("date", "text")
-    return got in ("number", "text", "yes_no")
-
-
-def _type_problem(series: pl.Series, column: Column) -> tuple[str, str]:
-    expected = {"number": "numbers", "date": "dates", "category": "text", "left_out": ""}
-    filled = series.drop_nulls()
-    example = f", such as {filled[0]!r}" if filled.len() else ""
-    return (
-        f"The column '{column.name}' should hold {expected[column.kind]}, as in training; "
-        f"it holds something else{example}.",
-        "give it in the form the model was trained on",
-    )
-
-
-def _told(series: pl.Series, column: Column, bad: pl.Series) -> pl.Series:
-    what = "date" if column.kind == "date" else "number"
-    cells = series.cast(pl.String).str.slice(0, 40)
-    told = f"'{column.name}': '" + cells + f"' is not a {what}."
-    return told.set(~bad, None).alias(column.name)
-
-
-def _typed_column(series: pl.Series, column: Column) -> tuple[pl.Series, pl.Series | None]:
-    """Return (cells of the type that the kind asks for, true [N] where a cell is unreadable)."""
-    if column.kind == "category":
-        text = text_of(series)
-        return text.str.to_lowercase() if column.dtype == "yes_no" else text, None
-    bad = None
-    if series.dtype == pl.String:
-        series, bad = parse_cells(series, column.written or _likely_format(series, column))
-    if column.kind == "date":
-        return _as_datetime(series, column), bad
-    if series.dtype == pl.Duration:
-        return (series.dt.total_microseconds() / 1e6), bad
-    if series.dtype == pl.Time:
-        return (series.cast(pl.Int64) / 1e9), bad
-    return series.cast(pl.Float64), bad
-
-
-def _likely_format(text: pl.Series, column: Column) -> CellFormat:
-    """Return how cells are written where training saw no text: plain numbers, or dates as found."""
-    if column.kind != "date" or column.clock:
-        return _PLAIN
-    found = recognise_date(text, european=False)
-    return found[1] if found else CellFormat(reads_as="date", date_pattern="%Y-%m-%d")
-
-
-def _as_datetime(series: pl.Series, column: Column) -> pl.Series:
-    """Return Datetime("us") without zone, on the clock of the cell's own zone."""
-    if column.clock == "seconds":
-        return (series.cast(pl.Float64) * 1e6).round(0).cast(pl.Int64).cast(pl.Datetime("us"))
-    if column.clock == "yyyymmdd":
-        return parse_dates(series.cast(pl.Int64).cast(pl.String), "%Y%m%d")
-    if isinstance(series.dtype, pl.Datetime) and series.dtype.time_zone:
-        series = series.dt.replace_time_zone(None)
-    return series.cast(pl.Datetime("us"))
 
 
 def _finite(values: pl.Series) -> pl.Series:

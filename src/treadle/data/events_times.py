@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from treadle.data.dates import find_date_spelling, parse_dates, spell
+from treadle.data.dates import DateSpelling, find_date_spelling, parse_dates, spell
 from treadle.errors import DataError
 
 _SHOWN_ROWS = 5
@@ -41,7 +41,7 @@ def _of_text(times: pl.Series) -> tuple[pl.Series, list[str]]:
     numbers = bare.cast(pl.Float64, strict=False)
     if numbers.null_count() == bare.null_count():
         return _of_numbers(numbers)
-    spelling = find_date_spelling(bare)
+    spelling = _spelling(bare)
     parsed = parse_dates(bare, spelling.pattern) if spelling else numbers
     unread = parsed.is_null() & bare.is_not_null()
     if spelling is None or unread.any():
@@ -50,6 +50,12 @@ def _of_text(times: pl.Series) -> tuple[pl.Series, list[str]]:
     if spelling.ambiguous:
         note += " Day and month could also be the other way round."
     return _of_dates(parsed), [note]
+
+
+def _spelling(bare: pl.Series) -> DateSpelling | None:
+    """Return the spelling of the cells that hold digits, or else of the first of them alone."""
+    dated = bare.drop_nulls().filter(bare.drop_nulls().str.contains(r"\d"))
+    return find_date_spelling(dated) or find_date_spelling(dated.head(1))
 
 
 def _of_numbers(times: pl.Series) -> tuple[pl.Series, list[str]]:

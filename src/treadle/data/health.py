@@ -89,7 +89,7 @@ def _repeated_rows(parts: dict[str, pl.DataFrame], schema: Schema) -> Iterator[F
         yield Finding(
             severity="note",
             title="Repeated rows",
-            sentence=f"{_rows(inside)} of training repeat another one in all columns learned from.",
+            sentence=f"{_rows(inside)} of training: the same as another in all learned from.",
             evidence={"rows": inside, "of": len(hashes["train"])},
             action="remove them if they were exported twice",
         )
@@ -110,7 +110,7 @@ def _seen_before(
     yield Finding(
         severity="warning" if share >= _SEEN_BEFORE and not natural else "note",
         title=f"Rows of {part} were seen before",
-        sentence=f"{_rows(count)} of {part} ({100 * share:.2g} of 100) also stand in "
+        sentence=f"{100 * share:.2g} of 100 rows of {part} ({count:,}) also stand in "
         f"{' or '.join(known)}, so the {part} figures may look better than new data will.",
         evidence={"rows": count, "of": total, "share": share},
         action="remove repeated rows, or part the data with --group",
@@ -201,7 +201,7 @@ def _classes(parts: dict[str, pl.DataFrame], target: TargetEncoder) -> Iterator[
         yield Finding(
             severity="warning",
             title="Few rows of a class",
-            sentence=f"Only {_rows(counts[rarest])} are '{rarest}', so every figure comes with a "
+            sentence=f"'{rarest}' has only {_rows(counts[rarest])}, so every figure comes with a "
             f"wide margin; {FEWEST_RARE_ROWS} or more would narrow it.",
             evidence={"class": rarest, "rows": counts[rarest], "of": total},
             action=f"collect more rows of '{rarest}' if you can",

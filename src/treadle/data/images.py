@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from treadle.data import photo_notes, photo_table
@@ -80,6 +81,11 @@ class ImageIndex:
         """The place of each photo's label in `classes`, int64 [N]."""
         places = {name: place for place, name in enumerate(self.classes)}
         return np.array([places[label] for label in self.labels], dtype=np.int64)
+
+    def frame(self) -> pl.DataFrame:
+        """Return one row a photo for the splitter: path, label, and hash as what a row holds."""
+        paths = [file.as_posix() for file in self.files]
+        return pl.DataFrame({"path": paths, "label": self.labels, "hash": self.hashes})
 
     def without(self, problems: Mapping[int, str]) -> ImageIndex:
         """Return the index without some photos, given as place in `files` → what is wrong with it.

@@ -116,7 +116,7 @@ class DatasetSource:
     def _fetch(self, chunks: list[list[int]], epoch: int) -> Iterator[OwnBatch]:
         loader: DataLoader[Any] = DataLoader(
             _Seeded(self.dataset, self.seed, epoch) if self.num_workers else self.dataset,
-            batch_sampler=chunks,  # type: ignore[arg-type]
+            batch_sampler=chunks,
             collate_fn=self.collate,
             num_workers=self.num_workers,
             generator=torch.Generator().manual_seed(mix(self.seed, epoch, 1)),

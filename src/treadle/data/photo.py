@@ -15,8 +15,8 @@ from treadle.errors import DataError, MissingExtraError
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "BMP", "TIFF")
-"""The only decoders that are ever given a file; MPO is what many phones write into a .jpg."""
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF")
+"""The only decoders that are ever given a file."""
 
 PIXELS_LIMIT = 89_000_000
 """Larger pictures are refused before they are unpacked: a small file may hold terabytes."""
@@ -101,7 +101,7 @@ def _pixels(image: Image, size: tuple[int, int] | None) -> NDArray[np.uint8]:
     import PIL.Image
     from PIL import ImageOps
 
-    if size is not None and image.format in ("JPEG", "MPO"):
+    if size is not None and image.format in ("JPEG", "MPO"):  # many phones write MPO into a .jpg
         width, height = _upright(size, image)
         image.draft(None, (2 * width, 2 * height))
     image = _as_rgb(ImageOps.exif_transpose(image))

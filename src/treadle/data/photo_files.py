@@ -59,8 +59,8 @@ def no_classes(root: Path) -> DataError:
     below = photos_below(root)
     if loose:
         return DataError(
-            f"{root}: {count_photos(len(loose))} lie in the folder itself, {loose[0].name} the "
-            "first, and none in sub-folders.",
+            f"{root}: {count_photos(len(loose))} in the folder itself, {loose[0].name} the first, "
+            "and none in sub-folders.",
             "Training needs the class of each photo: make one sub-folder a class, such as good/ "
             "and defect/, or give a CSV with the columns path and label.",
         )

@@ -76,8 +76,9 @@ def on_duplicates(index: ImageIndex) -> list[str]:
     notes = []
     if copies:
         extra = sum(len(group) - 1 for group in copies)
+        are = "is an exact copy of another" if extra == 1 else "are exact copies of others"
         notes.append(
-            f"{count_photos(extra)} are exact copies of others ({_named(index, copies[0])}); "
+            f"{count_photos(extra)} {are} ({_named(index, copies[0])}); "
             "copies are kept on the same side of every split."
         )
     if differing:

@@ -28,7 +28,8 @@ def read_labelled(path: Path, target: str = "") -> tuple[list[Path], list[str], 
     whole = rows.filter((pl.col("file") != "") & (pl.col("of") != ""))
     notes = [f"The photos are in the column {files}, their labels in {labels}."]
     if missing := len(rows) - len(whole):
-        notes.append(f"{missing:,} rows without a path or a label were left out.")
+        rows_said = "1 row" if missing == 1 else f"{missing:,} rows"
+        notes.append(f"{rows_said} without a path or a label were left out.")
     photos = [_as_path(path.parent, name) for name in whole["file"]]
     _check_found(path, photos)
     return photos, whole["of"].to_list(), notes

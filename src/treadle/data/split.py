@@ -180,7 +180,11 @@ def _check_parts(result: Split, frame: pl.DataFrame, target: str | None, classes
         if len(rows) == 0 and (share > 0 or name == "train"):
             problems.append((f"No row is left for {name}.", _hint(result.rule)))
         absent = np.setdiff1d(classes, classes[rows]) if len(rows) else np.array([], np.int64)
-        if target is not None and len(absent):
+        if target is None or not len(absent):
+            continue
+        if name != "train" and len(np.unique(classes)) > 2:
+            result.notes.append(f"{len(absent)} classes have no row in {name}.")
+        else:
             example = frame[target][int(np.flatnonzero(classes == absent[0])[0])]
             more = f" and {len(absent) - 1} more" if len(absent) > 1 else ""
             problems.append(

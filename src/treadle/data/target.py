@@ -19,7 +19,7 @@ Label = str | int | float | bool
 _FEWEST_ROWS_A_CLASS = 3
 _FEW_CODES, _MOST_CODES = 10, 20
 _SHOWN = 10
-_YES = ("1", "true", "yes", "y")
+_YES = ("1", "true", "yes", "y", "ja", "oui", "si", "sí")
 
 
 class TargetEncoder(Frozen):

@@ -91,7 +91,7 @@ def minutes(count: float) -> StopCondition:
     def check(state: TrainState) -> StopReason | None:
         if state.seconds < count * 60:
             return None
-        return StopReason("minutes", f"the {count:g} minutes were used up")
+        return StopReason("minutes", f"the {count:.3g} minutes were used up")
 
     return StopCondition(check, f"{count:g} minutes", max_minutes=count)
 

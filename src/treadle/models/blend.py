@@ -102,11 +102,12 @@ def _wins(
 ) -> tuple[int, int]:
     """Return in how many resamples the blend was better, and how many could be scored."""
     draw, won, drawn = np.random.default_rng(seed), 0, 0
+    values = np.unique(target)
+    is_class = target.dtype.kind in "iub" or set(values) <= {0.0, 1.0}
     for _ in range(num_resamples):
         rows = draw.integers(len(target), size=len(target))
-        if target.dtype.kind in "iub" or set(np.unique(target)) <= {0.0, 1.0}:
-            if len(np.unique(target[rows])) < len(np.unique(target)):
-                continue  # a class is missing: most metrics say nothing about such rows
+        if is_class and len(np.unique(target[rows])) < len(values):
+            continue  # a class is missing: most metrics say nothing about such rows
         drawn += 1
         won += score(target[rows], blended[rows]) > score(target[rows], single[rows])
     return won, drawn

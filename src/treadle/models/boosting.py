@@ -188,7 +188,7 @@ class _Part:
     ) -> None:
         import lightgbm
 
-        self.dataset = lightgbm.Dataset(
+        self.dataset: lightgbm.Dataset = lightgbm.Dataset(
             columns_of(batch, layout),
             batch["target"].numpy(),
             reference=None if reference is None else reference.dataset,

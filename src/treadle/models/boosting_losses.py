@@ -27,7 +27,7 @@ def derivatives(task: Task, scores: Tensor, target: Tensor, weight: Tensor | Non
     two_classes: log loss, gradient p − y, hessian p (1 − p), p = 1 / (1 + exp(−score))
     classes:     log loss, gradient p − y, hessian O / (O − 1) · p (1 − p), p = softmax(scores)
     number:      squared error; gradient score − y, hessian 1
-    Source: Friedman, Greedy function approximation, 2001, algorithms 5 and 6 (the diagonal hessian).
+    Source: Friedman, Greedy function approximation, 2001, algorithms 5 and 6.
     """
     if task == "two_classes":
         parts = _two_classes(scores, target)

@@ -23,6 +23,8 @@ from torch import Tensor
 
 from treadle.models.counter import hashed
 
+_MOST_SCORES = 16_000_000
+
 
 class Cases(NamedTuple):
     """Cases over one flat log, in which each user's events stand together in time order.
@@ -107,7 +109,7 @@ def relevant_items(cases: Cases, num_items: int) -> Tensor:
 
 
 def ranking_metrics(
-    scorer: Scorer, cases: Cases, *, k: int = 10, seed: int = 0, chunk_size: int = 256
+    scorer: Scorer, cases: Cases, *, k: int = 10, seed: int = 0, chunk_size: int | None = None
 ) -> dict[str, Tensor]:
     """Return hit@k, recall@k and ndcg@k of every case, float32 [N] each.
 
@@ -116,7 +118,7 @@ def ranking_metrics(
     """
     parts = [
         _chunk_metrics(scorer, cases.take(chosen), k, seed, chosen)
-        for chosen in _chunks(cases, chunk_size)
+        for chosen in _chunks(cases, chunk_size or _affordable(cases))
     ]
     order = torch.cat([part["case"] for part in parts]).argsort()
     names = (f"hit@{k}", f"recall@{k}", f"ndcg@{k}")
@@ -124,14 +126,14 @@ def ranking_metrics(
 
 
 def top_items(
-    scorer: Scorer, cases: Cases, *, k: int = 10, seed: int = 0, chunk_size: int = 256
+    scorer: Scorer, cases: Cases, *, k: int = 10, seed: int = 0, chunk_size: int | None = None
 ) -> tuple[Tensor, Tensor]:
     """Return the codes int64 [N, k] and scores float32 [N, k] of the best unseen items.
 
     Where fewer than k items are left, the rest has code 0 and the score -inf.
     """
     codes, values = [], []
-    for chosen in torch.arange(len(cases.start)).split(chunk_size):
+    for chosen in torch.arange(len(cases.start)).split(chunk_size or _affordable(cases)):
         part = cases.take(chosen)
         scores = _unseen_scores(scorer, part)
         shuffled = _tie_breakers(seed, chosen, scores.shape[1]).argsort(dim=1, descending=True)
@@ -169,6 +171,11 @@ def paired_interval(
     )
     low, high = torch.quantile(means, torch.tensor([0.025, 0.975], dtype=torch.float64)).tolist()
     return float(differences.double().mean()), low, high
+
+
+def _affordable(cases: Cases) -> int:
+    """Return how many cases to score at once: fewer of a large catalogue."""
+    return max(1, min(256, _MOST_SCORES // int(cases.items.max())))
 
 
 def _chunks(cases: Cases, size: int) -> Iterator[Tensor]:

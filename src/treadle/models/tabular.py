@@ -153,7 +153,8 @@ def parameter_groups(module: nn.Module, weight_decay: float) -> list[dict[str, o
 
     Biases, embeddings and the members' scales are left alone; they are few or seldom seen.
     """
-    decayed, others = [], []
+    decayed: list[nn.Parameter] = []
+    others: list[nn.Parameter] = []
     embedded = {
         id(parameter)
         for part in module.modules()

@@ -255,7 +255,8 @@ def _tree_of_node(trees: TreeArrays) -> Array:
 
 
 def _is_category(trees: TreeArrays) -> Array:
-    return (trees.decision & CATEGORY_SPLIT) == 1
+    found: Array = (trees.decision & CATEGORY_SPLIT) == 1
+    return found
 
 
 def _refuse_trees(wrong: Array, reason: str) -> None:

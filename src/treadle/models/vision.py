@@ -41,14 +41,14 @@ class PhotoShape:
     keeps_aspect:  False makes every photo side × side, which cached maps need
     """
 
-    side: int = 288
+    side: int = 224
     keeps_aspect: bool = True
 
     def __post_init__(self) -> None:
         if self.side < STRIDE or self.side > 2048:
             raise OptionError(
                 f"photos of {self.side} pixels a side cannot be used.",
-                f"Use {STRIDE} to 2048; 224 is fast, 384 sees smaller defects.",
+                f"Use {STRIDE} to 2048; the network learned on 224, 384 may show smaller defects.",
             )
 
     def of(self, width: int, height: int) -> tuple[int, int]:

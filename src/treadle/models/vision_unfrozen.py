@@ -101,7 +101,7 @@ class UnfrozenVision(nn.Module):
             maps = maps[torch.arange(len(maps), device=maps.device), self._drawn(batch)][:, None]
         num_rows, num_views = maps.shape[:2]
         logits = self.head.logits(self.features(maps.flatten(0, 1)))
-        return logits.view(num_rows, num_views * logits.shape[1], -1)
+        return logits.reshape(num_rows, num_views * logits.shape[1], -1)
 
     def features(self, rows: Tensor) -> Tensor:
         """Return the features [B, D] of one view each, given as [B, E + C·h·w]."""

@@ -34,6 +34,7 @@ class Headline:
     high: float | None
     baseline: float | None
     baseline_name: str
+    validation: float | None = None
 
 
 def headline(result: Json) -> Headline | None:
@@ -52,6 +53,7 @@ def headline(result: Json) -> Headline | None:
         low=None if test is None else number(metric.get("low")),
         high=None if test is None else number(metric.get("high")),
         baseline=guess[0] if given is None else given,
+        validation=number(metric.get("validation")),
         baseline_name=guess[1] if given is None else text(baseline.get("name")) or "the baseline",
     )
 

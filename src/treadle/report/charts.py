@@ -102,7 +102,7 @@ def calibration(points: Sequence[tuple[float, float, float]]) -> Markup:
         parts.append(line(x(predicted), y(low), x(predicted), y(high), "whisker ours"))
         hover = f"said {predicted:.0%} on average: happened in {observed:.0%} of {count:,.0f} cases"
         parts.append(
-            dot(x(predicted), y(observed), 3 + 5 * math.sqrt(count / most), "dot ours", hover)
+            dot(x(predicted), y(observed), 2.5 + 3 * math.sqrt(count / most), "dot ours", hover)
         )
     says = "Calibration: " + "; ".join(f"said {p:.0%}, happened {o:.0%}" for p, o, _ in points)
     return drawing(WIDTH, height, says, *parts)
@@ -132,7 +132,7 @@ def ranking_curve(points: Sequence[tuple[float, float]]) -> Markup:
     points: (recall, precision)
     """
     height = 360
-    ordered = sorted(points)
+    ordered = sorted(points, key=lambda point: (point[0], -point[1]))
     share = ordered[-1][1]
     x, y = Scale(0, 1, 44, WIDTH - 16), Scale(0, 1, height - 44, 30)
     shown = thinned(ordered, 200)

@@ -97,7 +97,7 @@ def _draw(
     x = Scale(min(0.0, *steps), max(*steps, 1.0), 58, width - room)
     rows = 1 + max((level for _, level in _levels(marks, x)), default=-1)
     y = _scale_of(lines, height - 46, 14 + 22 * rows)
-    parts: list[object] = [Frame(x, y, "step", "").draw()]
+    parts: list[object] = [Frame(x, y, "step", "", x_whole=True).draw()]
     parts += _draw_marks(marks, x, y, top=12)
     ends = []
     for name, series in lines.items():
@@ -160,7 +160,8 @@ def _end_labels(ends: Sequence[tuple[float, str, str]], x: float) -> list[Markup
 
 
 def _line_name(name: str) -> str:
-    return {"train_loss": "training", "validation_loss": "validation"}.get(name, name)
+    known = {"train_loss": "training", "validation_loss": "validation", "loss": "validation"}
+    return known.get(name, name)
 
 
 def _line_class(name: str) -> str:

@@ -40,11 +40,14 @@ def whole(value: Any) -> int | None:
 
 
 def text(value: Any) -> str:
-    """Return a text as it is, other plain values as one, and nothing for the rest."""
+    """Return a text, other plain values as one, and nothing for the rest.
+
+    Control characters are dropped: a terminal would obey them.
+    """
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, (str, int, float)):
-        return str(value)
+        return "".join(c for c in str(value) if c.isprintable() or c == "\n")
     return ""
 
 

@@ -8,8 +8,9 @@ from datetime import datetime
 
 from treadle.contracts import Json
 from treadle.report.answer import capitalised
-from treadle.report.curves import Mark
+from treadle.report.curves import Mark, series_of
 from treadle.report.facts import number, record, text, whole
+from treadle.report.sentences import higher_is_better
 
 MARKS = 9
 LINES_READ = 40
@@ -96,12 +97,25 @@ def _best(
     if step is None:
         told = [whole(event.get("step")) for event in events if event.get("topic") == "best"]
         step = next((s for s in reversed(told) if s is not None), None)
+    if step:
+        values = [record(p.get("values")).get(metric) for p in points if p.get("step") == step]
+        value = next((v for v in map(number, values) if v is not None), None)
+    else:
+        step, value = _best_point(points, metric)
     if not step:
         return None
-    values = [record(p.get("values")).get(metric) for p in points if p.get("step") == step]
-    value = next((v for v in map(number, values) if v is not None), None)
     figure = "" if value is None else f": {metric} {value:.4g}"
     return step, "best", f"The best on validation, whose weights were kept{figure}."
+
+
+def _best_point(points: Sequence[Json], metric: str) -> tuple[int | None, float | None]:
+    """Return the step and value of the best measurement, where it is known what is better."""
+    up = higher_is_better(metric)
+    series = series_of(points).get(metric, [])
+    if up is None or not series:
+        return None, None
+    step, value = (max if up else min)(series, key=lambda point: point[1])
+    return int(step), value
 
 
 def clock(written: str) -> str:

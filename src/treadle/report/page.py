@@ -19,6 +19,7 @@ from treadle.folder import RunFolder
 from treadle.report import journal, sections
 from treadle.report.answer import Headline, answer, capitalised, headline, readable
 from treadle.report.charts import calibration, ranking_curve, scatter
+from treadle.report.confusion import confusion
 from treadle.report.curves import CurveChart, Mark, curve_chart, epochs_of, grouped, series_of
 from treadle.report.facts import number, pairs, record, records, text, texts, whole
 from treadle.report.sentences import sentence_for
@@ -65,6 +66,7 @@ def render(run: RunFolder) -> str:
         **_mistakes(head, findings),
         **_data(findings),
         members=sections.members(run, findings),
+        blend_sentence=sentence(text(findings.get("blend_sentence"))),
         advice=[sentence(words) for words in texts(result.get("advice"))],
         **_appendix(run, plan, events),
     )
@@ -194,7 +196,7 @@ def _mistakes(head: Headline | None, findings: Json) -> Json:
     curve = pairs(ranking.get("recall"), ranking.get("precision"))
     dots = pairs(cloud.get("actual"), cloud.get("predicted"))
     return {
-        "confusion": sections.confusion(findings),
+        "confusion": confusion(findings),
         "calibration": calibration(sorted(observed)) if len(observed) > 1 else None,
         "ranking": ranking_curve(curve) if len(curve) > 1 else None,
         "scatter": scatter(dots, text(findings.get("target")) or "value") if dots else None,

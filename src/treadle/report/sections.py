@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup
@@ -12,19 +11,11 @@ from treadle.contracts import Json
 from treadle.folder import RunFolder
 from treadle.report.answer import Headline, capitalised
 from treadle.report.charts import Whisker, importance, whiskers
-from treadle.report.facts import (
-    matrix,
-    number,
-    record,
-    records,
-    text,
-    texts,
-)
+from treadle.report.facts import number, record, records, text
 from treadle.report.sentences import higher_is_better, is_share, meaning_of
 from treadle.report.spoken import raw, significant
 from treadle.report.svg import Scale
 
-CLASSES_IN_TABLE = 12
 PICTURE = re.compile(r"data:image/(?:png|jpeg|webp|gif);base64,[A-Za-z0-9+/]+={0,2}")
 KINDS = {"number": "numbers", "category": "categories", "date": "dates", "left_out": "left out"}
 SEVERITIES = {
@@ -81,25 +72,38 @@ def _baseline_row(entry: Json, metric: str) -> Whisker | None:
 
 
 def metric_rows(head: Headline | None, result: Json, num_classes: int) -> list[MetricRow]:
-    """Return every metric that was measured on the test rows, the one judged by first."""
+    """Return every metric measured on the test part (else on validation), the headline's first."""
     found = {name: record(entry) for name, entry in record(result.get("metrics")).items()}
+    if head and head.part == "validation":
+        seen = record(result.get("validation_metrics"))
+        found = {name: {"test": value} for name, value in seen.items() if name != "train_loss"}
     if head and head.metric not in found:
         found[head.metric] = {"test": head.value, "low": head.low, "high": head.high}
     ordered = sorted(found, key=lambda name: head is None or name != head.metric)
-    rows = [_metric_row(name, found[name], head, num_classes) for name in ordered]
+    rows = [
+        _metric_row(name, found[name], _baseline_of(name, head, result), num_classes)
+        for name in ordered
+    ]
     return [row for row in rows if row]
 
 
+def _baseline_of(metric: str, head: Headline | None, result: Json) -> float | None:
+    """Return what the baseline reaches in a metric: the one in the headline, else the first."""
+    if head and head.metric == metric and head.baseline is not None:
+        return head.baseline
+    entries = records(result.get("baselines"))
+    entries.sort(key=lambda entry: head is None or text(entry.get("name")) != head.baseline_name)
+    rows = [_baseline_row(entry, metric) for entry in [record(result.get("baseline")), *entries]]
+    return next((row.value for row in rows if row), None)
+
+
 def _metric_row(
-    name: str, entry: Json, head: Headline | None, num_classes: int
+    name: str, entry: Json, baseline: float | None, num_classes: int
 ) -> MetricRow | None:
     value = number(entry.get("test"))
     if value is None:
         return None
     low, high = number(entry.get("low")), number(entry.get("high"))
-    baseline = number(entry.get("baseline"))
-    if baseline is None and head and head.metric == name:
-        baseline = head.baseline
     title = meaning_of(name, num_classes=num_classes).title
     return MetricRow(
         name=name,
@@ -125,89 +129,6 @@ def shares_chart(head: Headline | None, result: Json) -> Markup | None:
     lowest = min(0.0, *(row.value for row in rows))
     told = "; ".join(f"{row.name} {raw(row.value)}" for row in rows)
     return whiskers(rows, "0 to 1, further right is better", told, Scale(lowest, 1.0, 12, 428))
-
-
-@dataclass(frozen=True, kw_only=True)
-class Confusion:
-    """What was true beside what was predicted.
-
-    rows:     for few classes, one a class: its name, (count, strength 0 … 10, hover) a class, and
-              how many of 100 were found
-    frequent: for many classes, the commonest confusions in words
-    """
-
-    classes: list[str]
-    rows: list[tuple[str, list[tuple[str, int, str]], str]]
-    right_when_said: list[str]
-    frequent: list[str]
-    sentences: list[str]
-    looked_for: str
-    threshold: str
-
-
-def confusion(findings: Json) -> Confusion | None:
-    """Return the table of true and predicted classes, or None where there is none."""
-    found = record(findings.get("confusion"))
-    classes = texts(found.get("classes"))
-    counts = matrix(found.get("matrix"), len(classes))
-    if not counts:
-        return None
-    small = len(classes) <= CLASSES_IN_TABLE
-    threshold = number(found.get("threshold"))
-    positive = text(findings.get("positive"))
-    looked_for = positive if positive in classes else classes[-1]
-    columns = [[row[i] for row in counts] for i in range(len(classes))]
-    return Confusion(
-        classes=classes,
-        rows=[_confusion_row(i, counts[i], classes) for i in range(len(classes))] if small else [],
-        right_when_said=[_share(column[i], sum(column)) for i, column in enumerate(columns)],
-        frequent=_frequent(classes, counts),
-        sentences=_two_class_sentences(classes, counts, looked_for),
-        looked_for=looked_for,
-        threshold="" if threshold is None else significant(threshold),
-    )
-
-
-def _confusion_row(
-    true: int, counts: Sequence[float], classes: Sequence[str]
-) -> tuple[str, list[tuple[str, int, str]], str]:
-    total = sum(counts)
-    cells = []
-    for said, count in enumerate(counts):
-        share = count / total if total else 0.0
-        hover = f"truly {classes[true]}, said {classes[said]}: {count:,.0f} of {total:,.0f}"
-        cells.append((f"{count:,.0f}", round(10 * share), hover))
-    return classes[true], cells, _share(counts[true], total)
-
-
-def _two_class_sentences(
-    classes: Sequence[str], counts: Sequence[Sequence[float]], looked_for: str
-) -> list[str]:
-    """Return what is found and what is reported falsely, for two classes."""
-    if len(classes) != 2:
-        return []
-    yes = list(classes).index(looked_for)
-    missed, false_alarms, hits = counts[yes][1 - yes], counts[1 - yes][yes], counts[yes][yes]
-    return [
-        f"Of {hits + missed:,.0f} that truly were “{looked_for}” it found {hits:,.0f} and missed "
-        f"{missed:,.0f}; of {hits + false_alarms:,.0f} times it said “{looked_for}”, "
-        f"{false_alarms:,.0f} were false alarms."
-    ]
-
-
-def _frequent(classes: Sequence[str], counts: Sequence[Sequence[float]]) -> list[str]:
-    size = range(len(classes))
-    wrong = [(counts[t][s], t, s) for t in size for s in size if t != s and counts[t][s] > 0]
-    wrong.sort(key=lambda entry: -entry[0])
-    return [
-        f"{count:,.0f} of {sum(counts[t]):,.0f} that truly were “{classes[t]}” were taken for "
-        f"“{classes[s]}”"
-        for count, t, s in wrong[:8]
-    ]
-
-
-def _share(part: float, total: float) -> str:
-    return f"{part / total:.0%}" if total else "–"
 
 
 def importance_chart(findings: Json, metric: str) -> Markup | None:
@@ -240,7 +161,7 @@ def health(findings: Json) -> list[Finding]:
             level=_level(text(entry.get("severity"))),
             title=text(entry.get("title")),
             sentence=text(entry.get("sentence")),
-            action=text(entry.get("action")),
+            action=capitalised(text(entry.get("action"))),
         )
         for entry in records(findings.get("health"))
     ]

@@ -80,11 +80,11 @@ class Scale:
     def _bend(self, value: float) -> float:
         return math.log10(value) if self.logarithmic else value
 
-    def ticks(self, most: int = 5) -> list[float]:
+    def ticks(self, most: int = 5, least_stride: float = 0.0) -> list[float]:
         """Return round values inside, about as many as asked for at most."""
         if self.logarithmic:
             return _decade_ticks(self.low, self.high, most)
-        stride = nice_stride((self.high - self.low) / most)
+        stride = nice_stride(max((self.high - self.low) / most, least_stride))
         first, last = math.ceil(self.low / stride - 1e-9), math.floor(self.high / stride + 1e-9)
         return [i * stride for i in range(first, last + 1)]
 
@@ -129,6 +129,7 @@ class Frame:
     y_words: str
     x_format: Callable[[float], str] | None = None
     y_format: Callable[[float], str] | None = None
+    x_whole: bool = False
 
     def draw(self) -> Markup:
         """Return grid, ticks and axis words. The y words stand level, above the axis."""
@@ -149,7 +150,8 @@ class Frame:
             yield label(self.x.start - 6, at + 4, words, "tick end")
 
     def _columns(self) -> Iterable[Markup]:
-        ticks = self.x.ticks(min(8, max(2, int((self.x.end - self.x.start) / 70))))
+        most = min(8, max(2, int((self.x.end - self.x.start) / 70)))
+        ticks = self.x.ticks(most, least_stride=1.0 if self.x_whole else 0.0)
         for place, value in enumerate(ticks):
             words = self.x_format(value) if self.x_format else tick_row(ticks, self.x)[place]
             yield line(self.x(value), self.y.start, self.x(value), self.y.start + 4, "axis")

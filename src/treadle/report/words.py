@@ -10,10 +10,12 @@ from treadle.errors import RunError
 from treadle.folder import RunFolder, find_runs
 from treadle.report.answer import answer, capitalised, headline, readable
 from treadle.report.facts import number, record, records, text, texts
+from treadle.report.journal import lines_of, to_read
 from treadle.report.sentences import sentence_for
 
 __all__ = ["explain", "runs_table", "sentence_for"]
 
+TOLD_ELSEWHERE = ("start", "data", "split", "stop", "test")
 SERIOUS = ("error", "bad", "severe", "serious", "critical", "high", "warning", "warn", "medium")
 
 
@@ -29,18 +31,19 @@ def explain(run: Path | str) -> list[str]:
     told += texts(findings.get("split_sentences"))
     told += [problem for entry in records(findings.get("health")) if (problem := _problem(entry))]
     told += [text(member.get("sentence")) for member in records(findings.get("members"))]
-    told += decided(folder)
+    told += [*decided(folder), text(findings.get("blend_sentence"))]
     told += [f"What to do next: {advice}" for advice in texts(result.get("advice"))]
-    return [sentence(words) for words in told if words.strip()]
+    return list(dict.fromkeys(sentence(words) for words in told if words.strip()))
 
 
 def decided(run: RunFolder) -> list[str]:
     """Return what the loop decided on its way, with the step, oldest first, each once."""
-    told: dict[str, None] = {}
-    for event in run.events():
-        if "value" in event and (words := text(event.get("sentence"))):
-            told[f"At step {number(event.get('step')) or 0:,.0f}: {words}"] = None
-    return list(told)
+    lines = to_read(lines_of(run.events()))
+    return [
+        f"At step {line.step:,}: {line.sentence}" if line.step else line.sentence
+        for line in lines
+        if line.topic not in TOLD_ELSEWHERE
+    ]
 
 
 def sentence(words: str) -> str:
@@ -55,8 +58,8 @@ def runs_table(parent: Path | str) -> list[Json]:
     """Return one record for each run at or below a folder, the newest first.
 
     Keys: run, path, state ("finished", "unfinished", "unreadable"), problem, kind, task, target,
-    metric, value, part, low, high, baseline, baseline_name, seconds, started, sentence; None where
-    not known. Raises: RunError when there is no such folder.
+    metric, value, part, validation, low, high, baseline, baseline_name, seconds, started,
+    sentence; None where not known. Raises: RunError when there is no such folder.
     """
     rows = [_row(run) for run in find_runs(parent)]
     return sorted(rows, key=lambda row: row["started"] or "", reverse=True)
@@ -64,7 +67,7 @@ def runs_table(parent: Path | str) -> list[Json]:
 
 def _row(run: RunFolder) -> Json:
     row: dict[str, Any] = dict.fromkeys(
-        "run path state problem kind task target metric value part low high baseline "
+        "run path state problem kind task target metric value part validation low high baseline "
         "baseline_name seconds started sentence".split()
     )
     row |= {"run": run.name, "path": str(run.path)}

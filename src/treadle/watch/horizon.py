@@ -42,7 +42,7 @@ class Horizon:
         horizon = max(state.step, int(min(self.max_steps, fitting)))
         saw = {"milliseconds_per_step": round(seconds_per_step * 1e3, 3), "horizon": horizon}
         if abs(horizon - state.horizon) <= 0.1 * state.horizon:
-            return state.horizon, "the pace is as planned; the plan stays.", saw
+            return state.horizon, "the pace is as planned; the plan stays.", saw | {"same": True}
         sentence = (
             f"one step takes {seconds_per_step * 1e3:.3g} ms here, so the time allowed holds about "
             f"{horizon:,} steps; the learning rate's plan was laid out for them."

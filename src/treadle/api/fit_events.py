@@ -1,0 +1,202 @@
+"""Fit a log of events: a sequence model by the loop, weighed together with the simple ways."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from treadle.api.event_data import EventData, prepare_events
+from treadle.api.event_result import finish
+from treadle.api.machine import files_of, machine_and_versions, pick_device
+from treadle.api.options import FitOptions
+from treadle.api.run import Run
+from treadle.api.start import begin, new_folder
+from treadle.api.training import Observer, Saving, Training, train
+from treadle.contracts import Json
+from treadle.data.fingerprint import fingerprint
+from treadle.folder import EVENTS, RunFolder
+from treadle.goal import DEFAULT, Metric, metric_named
+from treadle.loop.journal import Journal
+from treadle.loop.until import epochs, minutes, no_better_for
+
+if TYPE_CHECKING:
+    from treadle.loop.state import TrainState
+    from treadle.models.recommender import Recommender
+
+DEFAULT_MINUTES = 8.0
+MOST_EPOCHS = 20
+PATIENCE = 3
+VALIDATION_CASES = 3_000
+LEARNING_RATE = 2e-3
+BATCH_SIZE = 64
+WEIGHT_DECAY = 0.05
+
+
+def fit_events(
+    options: FitOptions,
+    frame: Any = None,
+    *,
+    resume: bool = False,
+    not_exact: bool = False,
+    observer: Observer | None = None,
+) -> Run:
+    """Train a recommender and return its run. Raises: UserError; Interrupted."""
+    import torch
+
+    from treadle.loop.randomness import seed_all
+
+    observer = observer or Observer()
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    metric = metric_named(options.metric or DEFAULT["next_item"], "next_item")
+    data = prepare_events(options, frame)
+    folder = RunFolder(options.out) if options.out else new_folder()
+    files = files_of([*options.data, *options.test])
+    marks: Json = {"data": fingerprint(files if frame is None else data.log.frame)}
+    machine = machine_and_versions(torch.get_num_threads()) | marks
+    config = {"kind": "events", "options": options.recorded()}
+    with begin(
+        folder, config, machine, resume=resume, not_exact=not_exact, overwrite=options.overwrite
+    ) as said:
+        journal = Journal(folder.path, listener=observer.line)
+        begun = resume and (folder.path / EVENTS).exists()
+        for sentence in said:
+            journal.say("resume", sentence)
+        if not begun:
+            _say_data(journal, data, folder, marks, metric)
+        seed_all(options.seed)
+        network, training = _training(data, options, metric)
+        saving = Saving(every_seconds=options.save_every)
+        trained = train(training, folder, journal, resume=begun, observer=observer, saving=saving)
+        finish(folder, data, options, metric, network, trained, journal)
+    return Run(folder.path)
+
+
+def look(options: FitOptions, frame: Any = None) -> Json:
+    """Return what `treadle check` says of a log."""
+    data = prepare_events(options, frame)
+    columns = data.encoder.columns.model_dump()
+    return {
+        "kind": "events",
+        "task": "next_item",
+        "sentences": data.notes,
+        "columns": [
+            {"name": name, "kind": role, "why": "it says " + ROLE_WORDS[role]}
+            for role, name in columns.items()
+            if name
+        ],
+        "rows": _sizes(data),
+        "findings": [],
+    }
+
+
+ROLE_WORDS = {"user": "who", "item": "what", "time": "when", "event": "what was done"}
+
+
+def _sizes(data: EventData) -> dict[str, int]:
+    return {
+        "train": len(data.train.items),
+        "validation": len(data.validation.start),
+        "test": len(data.test.start),
+    }
+
+
+def _say_data(
+    journal: Journal, data: EventData, folder: RunFolder, marks: Json, metric: Metric
+) -> None:
+    for sentence in data.notes:
+        journal.say("data", sentence)
+    plan = folder.plan or {}
+    folder.write_json(
+        "plan.json", plan | {"task": "next_item", "metric": metric.name, "rows": _sizes(data)}
+    )
+    encoder = data.encoder.model_dump(mode="json")
+    folder.write_json("data.json", {"fingerprint": marks["data"], "cuts": data.cuts} | encoder)
+
+
+def _training(data: EventData, options: FitOptions, metric: Metric) -> tuple[Recommender, Training]:
+    import torch
+
+    from treadle.data.batches import TensorSource
+    from treadle.data.events_windows import training_windows
+    from treadle.loop.schedules import by_name, warmup_cosine
+    from treadle.loop.state import TrainState
+    from treadle.loop.step import EagerStep, StepOptions
+    from treadle.models.recommender import Recommender, RecommenderConfig
+
+    device = pick_device(options.device)
+    config = RecommenderConfig.for_catalogue(
+        data.num_items, len(data.encoder.kinds), seed=options.seed
+    )
+    network = Recommender(config)
+    network.begin_with(data.item_counts())
+    network.to(device)
+    sayings = []
+    if options.start_from:
+        from treadle.api.transfer import take_weights
+
+        sentence = take_weights(network, options.start_from, "network.safetensors")
+        sayings.append(("transfer", sentence))
+    windows = training_windows(data.train, config.history_length)
+    windows = {name: tensor.to(device) for name, tensor in windows.items()}
+    source = TensorSource(
+        windows,
+        batch_size=options.batch_size or BATCH_SIZE,
+        seed=options.seed,
+        with_epoch=True,
+    )
+    optimizer = torch.optim.AdamW(
+        network.parameters(),
+        lr=options.lr or LEARNING_RATE,
+        betas=(0.9, 0.98),
+        weight_decay=WEIGHT_DECAY,
+    )
+    step = EagerStep(
+        lambda batch: network.loss(network(batch), batch),
+        schedule=by_name(options.schedule) if options.schedule else warmup_cosine(floor=0.05),
+        options=StepOptions(clip_norm=1.0, precision=options.precision),
+    )
+    state = TrainState(model=network, optimizers={"main": optimizer}, device=device)
+    step.prepare(state)
+    until = options.condition or minutes(DEFAULT_MINUTES)
+    per_epoch = source.steps_per_epoch
+    if not math.isfinite(until.max_steps(per_epoch)):
+        until = until | epochs(MOST_EPOCHS)
+    until = until | no_better_for(PATIENCE)
+    state.horizon = int(until.max_steps(per_epoch))
+    return network, Training(
+        name="sequence model",
+        state=state,
+        source=source,
+        step=step,
+        evaluate=_Evaluate(network, data, metric, options.seed),
+        metric=metric,
+        until=until,
+        steps_per_epoch=per_epoch,
+        validate_every=2 * per_epoch,
+        plateau=options.schedule == "plateau",
+        sayings=sayings,
+    )
+
+
+class _Evaluate:
+    """state → the ranking metrics of the network alone on (a sample of) the validation moments."""
+
+    def __init__(self, network: Recommender, data: EventData, metric: Metric, seed: int) -> None:
+        import torch
+
+        order = torch.randperm(
+            len(data.validation.start), generator=torch.Generator().manual_seed(seed)
+        )
+        self.cases = data.validation.take(order[:VALIDATION_CASES].sort().values)
+        self.network = network
+        self.k = int(metric.name.split("@")[1])
+        self.seed = seed
+
+    def __call__(self, state: TrainState) -> dict[str, float]:
+        from treadle.models.ranking import ranking_metrics
+        from treadle.watch.validation import averaged, evaluating
+
+        with averaged(state), evaluating(self.network):
+            found = ranking_metrics(self.network, self.cases, k=self.k, seed=self.seed)
+        return {name: float(values.mean()) for name, values in found.items()}

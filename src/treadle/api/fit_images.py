@@ -1,0 +1,284 @@
+"""Fit photos: a pretrained network sees each once, then the loop trains a head on what it saw."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from treadle.api.image_data import ImageData, features_of, prepare_images
+from treadle.api.image_result import finish
+from treadle.api.machine import machine_and_versions, pick_device
+from treadle.api.options import FitOptions
+from treadle.api.run import Run
+from treadle.api.start import begin, new_folder
+from treadle.api.table_data import PARTS
+from treadle.api.table_members import Member, Place, measures, member_place, summary, train_member
+from treadle.api.training import Observer, Training
+from treadle.contracts import Json
+from treadle.data.fingerprint import fingerprint
+from treadle.folder import EVENTS, RunFolder
+from treadle.goal import DEFAULT, Metric, metric_named
+from treadle.loop.journal import Journal
+from treadle.loop.until import StopCondition, epochs, minutes, no_better_for
+
+if TYPE_CHECKING:
+    import torch
+    from numpy.typing import NDArray
+
+DEFAULT_MINUTES = 8.0
+HEAD_EPOCHS = 40
+UNFROZEN_EPOCHS = 12
+PATIENCE = 15
+HEAD_RATE = 2e-3
+UNFROZEN_RATE = 1e-3
+WEIGHT_DECAY = 0.1
+BATCH_SIZE = 64
+
+
+def fit_images(
+    options: FitOptions,
+    *,
+    resume: bool = False,
+    not_exact: bool = False,
+    observer: Observer | None = None,
+) -> Run:
+    """Train on photos and return the run. Raises: UserError; Interrupted."""
+    import torch
+
+    observer = observer or Observer()
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    data = prepare_images(options)
+    metric = metric_named(options.metric or DEFAULT[data.target.task], data.target.task)
+    folder = RunFolder(options.out) if options.out else new_folder()
+    marks: Json = {"data": fingerprint(data.frame.select("content", "label"))}
+    machine = machine_and_versions(torch.get_num_threads()) | marks
+    config = {"kind": "images", "options": options.recorded()}
+    with begin(
+        folder, config, machine, resume=resume, not_exact=not_exact, overwrite=options.overwrite
+    ) as said:
+        journal = Journal(folder.path, listener=observer.line)
+        for sentence in said:
+            journal.say("resume", sentence)
+        begun = resume and (folder.path / EVENTS).exists()
+        if not begun:
+            _say_data(journal, data, folder, marks, metric)
+        place = Place(
+            folder=folder,
+            journal=journal,
+            resume=begun,
+            observer=observer,
+            threads=torch.get_num_threads(),
+        )
+        data, members = _fit_members(data, options, metric, place)
+        finish(folder, data, options, metric, members, journal)
+    return Run(folder.path)
+
+
+def look(options: FitOptions) -> Json:
+    """Return what `treadle check` says of photos."""
+    data = prepare_images(options)
+    return {
+        "kind": "images",
+        "task": data.target.task,
+        "sentences": data.notes,
+        "columns": [],
+        "rows": {part: len(data.rows(part)) for part in PARTS},
+        "findings": [],
+    }
+
+
+def _say_data(
+    journal: Journal, data: ImageData, folder: RunFolder, marks: Json, metric: Metric
+) -> None:
+    for sentence in data.notes:
+        journal.say("data", sentence)
+    sizes = {part: len(data.rows(part)) for part in PARTS}
+    journal.say(
+        "split",
+        f"{sizes['train']:,} photos to learn from, {sizes['validation']:,} to watch the learning "
+        f"(validation), {sizes['test']:,} kept for one test at the end.",
+        **sizes,
+    )
+    plan = folder.plan or {}
+    folder.write_json(
+        "plan.json", plan | {"task": data.target.task, "metric": metric.name, "rows": sizes}
+    )
+    folder.write_json(
+        "data.json",
+        {
+            "fingerprint": marks["data"],
+            "target": data.target.model_dump(mode="json"),
+            "split": data.split.rule.model_dump(mode="json"),
+        },
+    )
+
+
+def _fit_members(
+    data: ImageData, options: FitOptions, metric: Metric, place: Place
+) -> tuple[ImageData, list[Member]]:
+    """Train the head and, where asked, the last blocks from that head on."""
+    from treadle.models.vision import PhotoShape, load_backbone
+    from treadle.models.vision_head import build_head
+
+    unfreeze = options.unfreeze > 0
+    backbone = load_backbone(shape=PhotoShape(keeps_aspect=not unfreeze))
+    found, data = features_of(data, backbone, options, place)
+    head = build_head(backbone.num_features, len(data.classes), seed=options.seed)
+    parts = _parts(data, "features", found.values.astype(np.float32))
+    head.fit_scaling(parts["train"]["features"])
+    sayings = []
+    if options.start_from:
+        from treadle.api.transfer import take_weights
+
+        sayings.append(("transfer", take_weights(head, options.start_from, "head.safetensors")))
+    where = member_place(place, "head", options, "images") if unfreeze else place
+    groups = [{"params": list(head.parameters()), "lr": options.lr or HEAD_RATE}]
+    frozen = _fit(
+        "head",
+        head,
+        groups,
+        parts,
+        data,
+        options,
+        metric,
+        where,
+        HEAD_EPOCHS,
+        sayings,
+        {"shape": {"side": backbone.shape.side, "keeps_aspect": backbone.shape.keeps_aspect}},
+    )
+    if not unfreeze:
+        return data, [frozen]
+    return data, [frozen, _fit_unfrozen(data, options, metric, place, head)]
+
+
+def _fit_unfrozen(
+    data: ImageData, options: FitOptions, metric: Metric, place: Place, head: Any
+) -> Member:
+    from treadle.models.vision import PhotoShape, load_backbone
+    from treadle.models.vision_unfrozen import MapsMaker, UnfrozenSettings, build_unfrozen
+
+    settings = UnfrozenSettings(num_blocks=options.unfreeze)
+    backbone = load_backbone(shape=PhotoShape(keeps_aspect=False))
+    found, data = features_of(data, MapsMaker(backbone, settings), options, place)
+    model = build_unfrozen(
+        backbone, len(data.classes), seed=options.seed, settings=settings, head=head
+    )
+    parts = _parts(data, "maps", found.values)
+    model.fit_scaling(parts["train"]["maps"])
+    where = member_place(place, "unfrozen", options, "images")
+    rate = options.lr or UNFROZEN_RATE
+    return _fit(
+        "unfrozen",
+        model,
+        model.parameter_groups(rate),
+        parts,
+        data,
+        options,
+        metric,
+        where,
+        UNFROZEN_EPOCHS,
+        [],
+        {"settings": settings.model_dump()},
+    )
+
+
+def _fit(
+    name: str,
+    model: Any,
+    groups: list[dict[str, Any]],
+    parts: dict[str, dict[str, torch.Tensor]],
+    data: ImageData,
+    options: FitOptions,
+    metric: Metric,
+    place: Place,
+    most_epochs: int,
+    sayings: list[tuple[str, str]],
+    facts: Json,
+) -> Member:
+    """Train one model of photos by the loop."""
+    import torch
+
+    from treadle.data.batches import TensorSource
+    from treadle.loop.schedules import by_name
+    from treadle.loop.state import TrainState
+    from treadle.loop.step import EagerStep, StepOptions
+
+    device = pick_device(options.device)
+    model.to(device)
+    parts = {
+        part: {key: tensor.to(device) for key, tensor in tensors.items()}
+        for part, tensors in parts.items()
+    }
+    source = TensorSource(
+        parts["train"],
+        batch_size=options.batch_size or BATCH_SIZE,
+        seed=options.seed,
+        with_epoch=True,
+    )
+    step = EagerStep(
+        lambda batch: model.loss(model(batch), batch),
+        schedule=by_name(options.schedule or "cosine"),
+        options=StepOptions(precision=options.precision),
+    )
+    optimizer = torch.optim.AdamW(groups, weight_decay=WEIGHT_DECAY)
+    state = TrainState(model=model, optimizers={"main": optimizer}, device=device)
+    step.prepare(state)
+    until = _until(options, source.steps_per_epoch, most_epochs)
+    state.horizon = int(until.max_steps(source.steps_per_epoch))
+    truth = data.truth("validation")
+    training = Training(
+        name=name,
+        state=state,
+        source=source,
+        step=step,
+        evaluate=lambda _: measures(metric, truth, _predicted(model, parts["validation"])),
+        metric=metric,
+        until=until,
+        steps_per_epoch=source.steps_per_epoch,
+        validate_every=source.steps_per_epoch,
+        plateau=options.schedule == "plateau",
+        sayings=sayings,
+    )
+    trained = train_member(training, options, place, facts)
+    return Member(
+        name=name,
+        files={name: dict(model.state_dict())},
+        facts=facts,
+        validation=_predicted(model, parts["validation"]),
+        test=_predicted(model, parts["test"]),
+        value=state.best_value if state.best_value is not None else math.nan,
+        trained=summary(trained),
+    )
+
+
+def _until(options: FitOptions, steps_per_epoch: int, most_epochs: int) -> StopCondition:
+    until = options.condition or minutes(DEFAULT_MINUTES)
+    if not math.isfinite(until.max_steps(steps_per_epoch)):
+        until = until | epochs(most_epochs)
+    return until | no_better_for(PATIENCE)
+
+
+def _parts(data: ImageData, name: str, values: NDArray[Any]) -> dict[str, dict[str, torch.Tensor]]:
+    import torch
+
+    return {
+        part: {
+            name: torch.from_numpy(np.ascontiguousarray(values[data.rows(part)])),
+            "target": torch.from_numpy(data.truth(part)),
+        }
+        for part in PARTS
+    }
+
+
+def _predicted(model: Any, part: dict[str, torch.Tensor]) -> NDArray[Any]:
+    """Return probabilities float32 [N, O] for a whole part."""
+    from treadle.data.batches import TensorSource
+    from treadle.watch.validation import evaluating, predictions
+
+    with evaluating(model):
+        found, _ = predictions(model, TensorSource(part, batch_size=256, shuffle=False).once())
+    array: NDArray[Any] = found.numpy()
+    return array

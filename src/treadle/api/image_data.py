@@ -1,0 +1,175 @@
+"""Photos on their way to a model: found, parted, and turned into features once."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from treadle.api.options import FitOptions
+from treadle.api.table_data import PARTS, PartName
+from treadle.api.table_members import Place
+from treadle.data.images import ImageIndex, find_images
+from treadle.data.photo_features import FeatureMaker, read_features
+from treadle.data.split import Split, SplitRule, split
+from treadle.data.tables import TargetEncoder, plan_target
+from treadle.errors import DataError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from treadle.data.photo_features import PhotoFeatures
+
+CACHE = Path("~/.cache/treadle/features")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageData:
+    """Labelled photos, and which of them train, validate and test.
+
+    frame: a row a photo: `file` as named, `path`, `content` (a digest), `label`
+    """
+
+    frame: pl.DataFrame
+    target: TargetEncoder
+    split: Split
+    notes: list[str]
+
+    def truth(self, part: PartName) -> NDArray[np.int64]:
+        """Return the class codes of a part, int64 [N]."""
+        rows = self.frame[getattr(self.split, part)]
+        return self.target.encode(rows["label"]).astype(np.int64)
+
+    def rows(self, part: PartName) -> NDArray[np.int64]:
+        """Return the places of a part's photos in `frame`."""
+        found: NDArray[np.int64] = getattr(self.split, part)
+        return found
+
+    @property
+    def classes(self) -> list[str]:
+        return list(self.target.classes)
+
+
+def prepare_images(options: FitOptions) -> ImageData:
+    """Find the photos and part them; equal photos stay in one part. Raises: DataError."""
+    if len(options.data) != 1:
+        raise DataError(
+            f"{len(options.data)} places of photos were given.",
+            "Give one folder with a sub-folder a class, or one CSV of path,label.",
+        )
+    main = find_images(options.data[0], target=options.target or "")
+    given = {
+        name: find_images(paths[0], target=options.target or "")
+        for name, paths in (("validation", options.validation), ("test", options.test))
+        if paths
+    }
+    frame = _frame(main)
+    parted = split(frame, _rule(options, set(given)), "label")
+    whole, parted = _with_given(frame, parted, given)
+    plan = plan_target(whole, "label", metric=options.metric, positive=options.positive)
+    notes = [note for index in (main, *given.values()) for note in index.notes]
+    counts = frame["label"].value_counts(sort=True)
+    told = ", ".join(f"{label} {count:,}" for label, count in counts.iter_rows())
+    notes.append(f"{whole.height:,} photos of {len(counts)} kinds: {told}.")
+    return ImageData(
+        frame=whole,
+        target=plan.encoder,
+        split=parted,
+        notes=[*notes, *(plan.notes[:1] if plan.task == "two_classes" else []), *parted.notes],
+    )
+
+
+def features_of(
+    data: ImageData,
+    maker: FeatureMaker,
+    options: FitOptions,
+    place: Place,
+) -> tuple[PhotoFeatures, ImageData]:
+    """Return the features of all photos, from the cache where it has them, and the data without
+    photos that could not be read.
+    """
+    folder = Path(options.cache).expanduser() if options.cache else CACHE.expanduser()
+    began = told = time.monotonic()
+
+    def progress(done: int, total: int) -> None:
+        nonlocal told
+        if time.monotonic() - told > 3:
+            told = time.monotonic()
+            sentence = f"looking at photos: {done:,} of {total:,}"
+            place.observer.line({"topic": "features", "step": 0, "sentence": sentence})
+
+    found = read_features(
+        [Path(path) for path in data.frame["path"]],
+        maker,
+        cache_folder=folder,
+        hashes=data.frame["content"].to_list(),
+        threads=options.threads or 2,
+        progress=progress,
+    )
+    seconds = time.monotonic() - began
+    new = data.frame.height - found.num_cached
+    place.journal.say(
+        "features",
+        f"what the pretrained network sees in {data.frame.height:,} photos: {found.num_cached:,} "
+        f"were known from before, {new:,} took {seconds:.0f} seconds.",
+    )
+    return found, _without(data, found.problems)
+
+
+def _frame(index: ImageIndex) -> pl.DataFrame:
+    return pl.DataFrame(
+        {
+            "file": [file.as_posix() for file in index.files],
+            "path": [str(path) for path in index.paths],
+            "content": index.hashes,
+            "label": index.labels,
+        }
+    )
+
+
+def _rule(options: FitOptions, given: set[str]) -> SplitRule:
+    shares = np.array([0.7, 0.15, 0.15]) * [1, "validation" not in given, "test" not in given]
+    train, validation, test = (float(share) for share in shares / shares.sum())
+    common: dict[str, Any] = {"seed": options.seed, "fractions": (train, validation, test)}
+    if options.group:
+        return SplitRule(method="group", column="file", pattern=options.group, **common)
+    return SplitRule(content=("content",), **common)
+
+
+def _with_given(
+    frame: pl.DataFrame, parted: Split, given: dict[str, ImageIndex]
+) -> tuple[pl.DataFrame, Split]:
+    """Put the user's own validation or test photos behind the others."""
+    changed: dict[str, Any] = {}
+    for name, index in given.items():
+        more = _frame(index)
+        unknown = sorted(set(more["label"]) - set(frame["label"]))
+        if unknown:
+            raise DataError(
+                f"the {name} photos have kinds that training lacks: {', '.join(unknown)}.",
+                "Use the same names for the same kinds.",
+            )
+        changed[name] = np.arange(frame.height, frame.height + more.height)
+        frame = pl.concat([frame, more])
+    parts = {name: changed.get(name, getattr(parted, name)) for name in PARTS}
+    return frame, Split(**parts, rule=parted.rule, notes=parted.notes)
+
+
+def _without(data: ImageData, problems: dict[int, str]) -> ImageData:
+    """Return the data without some photos; their rows stay in the frame and in no part."""
+    if not problems:
+        return data
+    broken = np.array(sorted(problems))
+    parts = {name: np.setdiff1d(data.rows(name), broken) for name in PARTS}
+    first = data.frame["file"][int(broken[0])]
+    note = f"{len(broken):,} photos could not be read ({first}: {problems[int(broken[0])]})."
+    return ImageData(
+        frame=data.frame,
+        target=data.target,
+        split=Split(**parts, rule=data.split.rule, notes=data.split.notes),
+        notes=[*data.notes, note],
+    )

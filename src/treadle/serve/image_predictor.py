@@ -1,0 +1,92 @@
+"""Predicting photos."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import load_file
+
+from treadle.contracts import Json
+from treadle.data.images import list_photos
+from treadle.data.photo_features import read_features
+from treadle.data.tables import TargetEncoder
+from treadle.models.vision import PhotoShape, load_backbone
+from treadle.models.vision_head import build_head
+from treadle.models.vision_unfrozen import MapsMaker, UnfrozenSettings, build_unfrozen
+
+PHOTOS_AT_ONCE = 256
+
+
+class ImagePredictor:
+    """The model of photos: the pretrained network, and the head that was trained on it."""
+
+    columns_as_text: list[str]
+
+    def __init__(self, folder: Path, facts: Json) -> None:
+        self.columns_as_text = []
+        self.target = TargetEncoder.model_validate(facts["target"])
+        count = len(self.target.classes)
+        self.is_unfrozen = facts["member"] == "unfrozen"
+        if self.is_unfrozen:
+            settings = UnfrozenSettings.model_validate(facts["facts"]["settings"])
+            backbone = load_backbone(shape=PhotoShape(keeps_aspect=False))
+            self.maker: Any = MapsMaker(backbone, settings)
+            self.model: Any = build_unfrozen(backbone, count, seed=0, settings=settings)
+        else:
+            self.maker = load_backbone(shape=PhotoShape(**facts["facts"]["shape"]))
+            self.model = build_head(self.maker.num_features, count, seed=0)
+        self.model.load_state_dict(load_file(folder / f"{facts['member']}.safetensors"))
+        self.model.eval()
+
+    def predict(self, data: Any, *, threads: int = 2) -> pl.DataFrame:
+        """Return `file`, `prediction`, `probability_<class>` for a photo, a folder or a list.
+
+        A photo that cannot be read has no answer, and a word in `problem`.
+
+        Raises: DataError when there are no photos.
+        """
+        names, paths = _listed(data)
+        found = read_features(paths, self.maker, threads=threads)
+        probabilities = self._probabilities(found.values)
+        sound = pl.Series([i not in found.problems for i in range(len(paths))])
+        labels = self.target.decode(probabilities.argmax(axis=1)).alias("prediction")
+        answers = [labels] + [
+            pl.Series(f"probability_{name}", probabilities[:, i].astype(np.float64))
+            for i, name in enumerate(self.target.classes)
+        ]
+        empty = [
+            series.zip_with(sound, pl.Series([None], dtype=series.dtype)) for series in answers
+        ]
+        frame = pl.DataFrame([pl.Series("file", names), *empty])
+        if not found.problems:
+            return frame
+        told = [found.problems.get(i) for i in range(len(paths))]
+        return frame.with_columns(problem=pl.Series(told, dtype=pl.String))
+
+    def _probabilities(self, values: NDArray[Any]) -> NDArray[Any]:
+        name = "maps" if self.is_unfrozen else "features"
+        parts = []
+        with torch.inference_mode():
+            for start in range(0, len(values), PHOTOS_AT_ONCE):
+                rows = torch.from_numpy(
+                    np.ascontiguousarray(values[start : start + PHOTOS_AT_ONCE])
+                )
+                batch = {name: rows if self.is_unfrozen else rows.float()}
+                parts.append(self.model.predict(self.model(batch)).float())
+        found: NDArray[Any] = torch.cat(parts).numpy()
+        return found
+
+
+def _listed(data: Any) -> tuple[list[str], list[Path]]:
+    """Return the photos' names as given, and their paths."""
+    if isinstance(data, Sequence) and not isinstance(data, str):
+        return [str(path) for path in data], [Path(path) for path in data]
+    path = Path(data)
+    root, files = list_photos(path)
+    return [file.as_posix() for file in files], [root / file for file in files]
