@@ -10,7 +10,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c c
 TEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all check format bench clean
+.PHONY: help demo test test-all check format bench peers clean
 
 help: ## What there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +40,8 @@ format: $(VENV)/.dev ## Put the code into the shape that `make check` asks for
 bench: $(VENV)/.dev ## Time a step beside a hand-written torch loop
 	$(BIN)/python benchmarks/bench_step.py
 
+peers: $(VENV)/.bench ## Install what the measurements in benchmarks/quality compare with
+
 clean: ## Remove the environment, the demo and every cache
 	rm -rf $(VENV) demo .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 
@@ -61,3 +63,7 @@ $(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "Installing Treadle and its tests' tools into $(VENV). torch is large: this takes a few minutes the first time."
 	@$(INSTALL) -e ".[vision,dev]"
 	@touch $@ $(VENV)/.core
+
+$(VENV)/.bench: $(VENV)/.dev
+	@$(INSTALL) -e ".[vision,dev,bench]"
+	@touch $@

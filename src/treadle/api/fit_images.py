@@ -28,13 +28,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 DEFAULT_MINUTES = 8.0
-HEAD_EPOCHS = 40
 UNFROZEN_EPOCHS = 12
-PATIENCE = 15
-HEAD_RATE = 2e-3
 UNFROZEN_RATE = 1e-3
-WEIGHT_DECAY = 0.1
-BATCH_SIZE = 64
+PATIENCE = 20
 
 
 def fit_images(
@@ -53,7 +49,7 @@ def fit_images(
     data = prepare_images(options)
     metric = metric_named(options.metric or DEFAULT[data.target.task], data.target.task)
     folder = RunFolder(options.out) if options.out else new_folder()
-    marks: Json = {"data": fingerprint(data.frame.select("content", "label"))}
+    marks: Json = {"data": fingerprint(data.frame.select("hash", "label"))}
     machine = machine_and_versions(torch.get_num_threads()) | marks
     config = {"kind": "images", "options": options.recorded()}
     with begin(
@@ -121,8 +117,9 @@ def _fit_members(
 ) -> tuple[ImageData, list[Member]]:
     """Train the head and, where asked, the last blocks from that head on."""
     from treadle.models.vision import PhotoShape, load_backbone
-    from treadle.models.vision_head import build_head
+    from treadle.models.vision_head import HeadTraining, build_head
 
+    how = HeadTraining()
     unfreeze = options.unfreeze > 0
     backbone = load_backbone(shape=PhotoShape(keeps_aspect=not unfreeze))
     found, data = features_of(data, backbone, options, place)
@@ -135,7 +132,7 @@ def _fit_members(
 
         sayings.append(("transfer", take_weights(head, options.start_from, "head.safetensors")))
     where = member_place(place, "head", options, "images") if unfreeze else place
-    groups = [{"params": list(head.parameters()), "lr": options.lr or HEAD_RATE}]
+    groups = [{"params": list(head.parameters()), "lr": options.lr or how.learning_rate}]
     frozen = _fit(
         "head",
         head,
@@ -145,7 +142,7 @@ def _fit_members(
         options,
         metric,
         where,
-        HEAD_EPOCHS,
+        how.num_epochs,
         sayings,
         {"shape": {"side": backbone.shape.side, "keeps_aspect": backbone.shape.keeps_aspect}},
     )
@@ -205,7 +202,10 @@ def _fit(
     from treadle.loop.schedules import by_name
     from treadle.loop.state import TrainState
     from treadle.loop.step import EagerStep, StepOptions
+    from treadle.models.vision_head import HeadTraining
 
+    how = HeadTraining()
+    deciding = metric if options.metric else metric_named("log_loss", data.target.task)
     device = pick_device(options.device)
     model.to(device)
     parts = {
@@ -214,7 +214,7 @@ def _fit(
     }
     source = TensorSource(
         parts["train"],
-        batch_size=options.batch_size or BATCH_SIZE,
+        batch_size=options.batch_size or how.batch_size,
         seed=options.seed,
         with_epoch=True,
     )
@@ -223,7 +223,7 @@ def _fit(
         schedule=by_name(options.schedule or "cosine"),
         options=StepOptions(precision=options.precision),
     )
-    optimizer = torch.optim.AdamW(groups, weight_decay=WEIGHT_DECAY)
+    optimizer = torch.optim.AdamW(groups, weight_decay=how.weight_decay)
     state = TrainState(model=model, optimizers={"main": optimizer}, device=device)
     step.prepare(state)
     until = _until(options, source.steps_per_epoch, most_epochs)
@@ -234,8 +234,10 @@ def _fit(
         state=state,
         source=source,
         step=step,
-        evaluate=lambda _: measures(metric, truth, _predicted(model, parts["validation"])),
-        metric=metric,
+        evaluate=lambda _: _measured(
+            metric, deciding, truth, _predicted(model, parts["validation"])
+        ),
+        metric=deciding,
         until=until,
         steps_per_epoch=source.steps_per_epoch,
         validate_every=source.steps_per_epoch,
@@ -243,13 +245,14 @@ def _fit(
         sayings=sayings,
     )
     trained = train_member(training, options, place, facts)
+    validated = _predicted(model, parts["validation"])
     return Member(
         name=name,
         files={name: dict(model.state_dict())},
         facts=facts,
-        validation=_predicted(model, parts["validation"]),
+        validation=validated,
         test=_predicted(model, parts["test"]),
-        value=state.best_value if state.best_value is not None else math.nan,
+        value=metric(truth, validated),
         trained=summary(trained),
     )
 
@@ -282,3 +285,14 @@ def _predicted(model: Any, part: dict[str, torch.Tensor]) -> NDArray[Any]:
         found, _ = predictions(model, TensorSource(part, batch_size=256, shuffle=False).once())
     array: NDArray[Any] = found.numpy()
     return array
+
+
+def _measured(
+    metric: Metric, deciding: Metric, truth: NDArray[Any], predicted: NDArray[Any]
+) -> dict[str, float]:
+    """Return the reported metric and the one that decides which weights are best.
+
+    Where the user named none, few photos make accuracy too coarse to tell two epochs apart, so
+    the log loss decides.
+    """
+    return {**measures(metric, truth, predicted), deciding.name: deciding(truth, predicted)}

@@ -31,7 +31,7 @@ CACHE = Path("~/.cache/treadle/features")
 class ImageData:
     """Labelled photos, and which of them train, validate and test.
 
-    frame: a row a photo: `file` as named, `path`, `content` (a digest), `label`
+    frame: a row a photo: `path` as named, `file` where it lies, `hash` of it, `label`
     """
 
     frame: pl.DataFrame
@@ -103,10 +103,10 @@ def features_of(
             place.observer.line({"topic": "features", "step": 0, "sentence": sentence})
 
     found = read_features(
-        [Path(path) for path in data.frame["path"]],
+        [Path(path) for path in data.frame["file"]],
         maker,
         cache_folder=folder,
-        hashes=data.frame["content"].to_list(),
+        hashes=data.frame["hash"].to_list(),
         threads=options.threads or 2,
         progress=progress,
     )
@@ -121,14 +121,7 @@ def features_of(
 
 
 def _frame(index: ImageIndex) -> pl.DataFrame:
-    return pl.DataFrame(
-        {
-            "file": [file.as_posix() for file in index.files],
-            "path": [str(path) for path in index.paths],
-            "content": index.hashes,
-            "label": index.labels,
-        }
-    )
+    return index.frame().with_columns(file=pl.Series([str(path) for path in index.paths]))
 
 
 def _rule(options: FitOptions, given: set[str]) -> SplitRule:
@@ -136,8 +129,8 @@ def _rule(options: FitOptions, given: set[str]) -> SplitRule:
     train, validation, test = (float(share) for share in shares / shares.sum())
     common: dict[str, Any] = {"seed": options.seed, "fractions": (train, validation, test)}
     if options.group:
-        return SplitRule(method="group", column="file", pattern=options.group, **common)
-    return SplitRule(content=("content",), **common)
+        return SplitRule(method="group", column="path", pattern=options.group, **common)
+    return SplitRule(content=("hash",), **common)
 
 
 def _with_given(
@@ -165,7 +158,7 @@ def _without(data: ImageData, problems: dict[int, str]) -> ImageData:
         return data
     broken = np.array(sorted(problems))
     parts = {name: np.setdiff1d(data.rows(name), broken) for name in PARTS}
-    first = data.frame["file"][int(broken[0])]
+    first = data.frame["path"][int(broken[0])]
     note = f"{len(broken):,} photos could not be read ({first}: {problems[int(broken[0])]})."
     return ImageData(
         frame=data.frame,

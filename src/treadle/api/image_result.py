@@ -108,8 +108,8 @@ def wrong_photos(
     rows = data.rows("test")
     return [
         {
-            "file": data.frame["file"][int(rows[i])],
-            "data_uri": _thumbnail(Path(data.frame["path"][int(rows[i])])),
+            "file": data.frame["path"][int(rows[i])],
+            "data_uri": _thumbnail(Path(data.frame["file"][int(rows[i])])),
             "true": data.classes[truth[i]],
             "predicted": data.classes[chosen[i]],
             "probability": float(probabilities[i, chosen[i]]),

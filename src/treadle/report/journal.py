@@ -78,7 +78,9 @@ def _changes(events: Sequence[Json]) -> list[bool]:
     changes: list[bool] = []
     for event in events:
         topic = text(event.get("topic"))
-        changes.append("value" not in event or before.get(topic, changes) != event["value"])
+        stays = record(event.get("saw")).get("same") is True
+        new = "value" not in event or before.get(topic, changes) != event["value"]
+        changes.append(new and not stays)
         if "value" in event:
             before[topic] = event["value"]
     return changes
