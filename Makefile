@@ -31,7 +31,7 @@ check: $(VENV)/.dev ## Style, types, and who may import whom
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/lint-imports
+	$(BIN)/lint-imports --no-cache
 
 format: $(VENV)/.dev ## Put the code into the shape that `make check` asks for
 	$(BIN)/ruff check --fix .
@@ -43,7 +43,7 @@ bench: $(VENV)/.dev ## Time a step beside a hand-written torch loop
 peers: $(VENV)/.bench ## Install what the measurements in benchmarks/quality compare with
 
 clean: ## Remove the environment, the demo and every cache
-	rm -rf $(VENV) demo .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) demo .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 $(BIN)/python:
 	@test -n "$(PYTHON)" || { \

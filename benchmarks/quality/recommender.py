@@ -26,9 +26,10 @@ from treadle.data.events import EncodedLog, EventEncoder, EventLog
 from treadle.data.events_windows import following_cases, moment_cases, training_windows
 from treadle.data.read import read_tables
 from treadle.models.baseline_choice import BASELINES, choose
+from treadle.models.item_baselines import Ease
 from treadle.models.ranking import Cases, Scorer, paired_interval, ranking_metrics
 from treadle.models.recommender import Recommender, RecommenderConfig
-from treadle.models.recommender_blend import RecommenderBlend
+from treadle.models.recommender_blend import BLEND_REGULARIZATION, RecommenderBlend
 
 CUTS = (0.5, 0.6, 0.7, 0.8, 0.9)
 VALIDATION_SHARE = 0.1
@@ -116,12 +117,17 @@ def scorers(cut: Cut, seed: int) -> dict[str, Scorer]:
         on_train[name], on_known[name] = (fit(*part, **chosen.settings) for part in parts)
     network = train_network(cut, seed)
 
-    def tables(fitted: dict[str, Scorer]) -> list[Scorer]:
-        return [fitted[name] for name in ("decayed transitions", "EASE", "recent popularity")]
+    def tables(log: EncodedLog, fitted: dict[str, Scorer]) -> list[Scorer]:
+        flat = (log.items, log.times, log.users, cut.num_items)
+        ease = Ease.fit(*flat, regularization=BLEND_REGULARIZATION)
+        return [fitted["decayed transitions"], ease, fitted["recent popularity"]]
 
-    blend = RecommenderBlend(network, *tables(on_train))
+    blend = RecommenderBlend(network, *tables(cut.train, on_train))
     print(f"  blend: {blend.fit_weights(cut.validation, seed=seed).weights}", flush=True)
-    return {"treadle": blend.refitted(*tables(on_known)), "network alone": network, **on_known}
+    honest = blend.cross_fitted_ndcg(cut.validation, seed=seed).mean()
+    print(f"  treadle: validation NDCG@10 {honest:.4f}, weights cross-fitted", flush=True)
+    served = blend.refitted(*tables(cut.known, on_known))
+    return {"treadle": served, "network alone": network, **on_known}
 
 
 def report(name: str, ours: Tensor, theirs: Tensor, users: Tensor, seed: int) -> None:

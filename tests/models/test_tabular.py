@@ -151,6 +151,16 @@ def test_wide_and_long_tables_get_a_smaller_network() -> None:
     assert long.most_epochs < short.most_epochs
 
 
+def test_few_rows_get_slow_waves_only() -> None:
+    layout = LAYOUTS["a number"]
+    few = build(layout, num_rows=1_000, seed=0)
+    many = build(layout, num_rows=50_000, seed=0)
+    assert few.numbers is not None
+    assert many.numbers is not None
+    assert few.numbers.embed.periodic.weight.max() < 1
+    assert many.numbers.embed.periodic.weight.max() > 8
+
+
 def test_embeddings_have_a_bounded_width() -> None:
     settings = TabularSettings()
     assert settings.category_width(2) == 2

@@ -20,12 +20,14 @@ def check(options: FitOptions | Any, *, frame: Any = None, **named: Any) -> Json
 
     Raises: UserError where a fit would refuse.
     """
-    from treadle.api.fit_data import guess_kind
+    from treadle.api.fit_data import kind_of
     from treadle.api.options import FitOptions
+    from treadle.api.refusals import refuse_unmet
 
     if not isinstance(options, FitOptions):
         options = FitOptions.of({"data": options, **named})
-    kind = options.kind or guess_kind(options, frame)
+    kind = kind_of(options, frame)
+    refuse_unmet(options, kind)
     if kind == "images":
         from treadle.api.fit_images import look
 

@@ -44,6 +44,14 @@ class EventData:
     def num_items(self) -> int:
         return len(self.encoder.items)
 
+    def sizes(self) -> dict[str, int]:
+        """Return the events to learn from, and the moments to validate and to test on."""
+        return {
+            "train": len(self.train.items),
+            "validation": len(self.validation.start),
+            "test": len(self.test.start),
+        }
+
     def item_counts(self) -> Tensor:
         """Return how often each item comes in the train part, float32 [I]."""
         import torch

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from treadle.api.event_data import EventData
 from treadle.api.options import FitOptions
+from treadle.api.result import write_result
 from treadle.api.table_members import summary
-from treadle.api.table_result import write_report
 from treadle.api.training import Trained
 from treadle.contracts import Json
 from treadle.folder import RunFolder
@@ -15,7 +15,7 @@ from treadle.goal import REPORTED, Metric
 from treadle.loop.journal import Journal
 from treadle.models.baseline_choice import BASELINES, Choice, choose
 from treadle.models.ranking import Cases, Scorer, paired_interval, ranking_metrics
-from treadle.models.recommender_blend import RecommenderBlend
+from treadle.models.recommender_blend import MEMBERS, RecommenderBlend
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -37,65 +37,62 @@ def finish(
 ) -> None:
     """Weigh the network with the simple ways on validation, test once, and write the run's end."""
     network.cpu().eval()
-    choices = choose_baselines(data, options.seed)
+    k, seed = int(metric.name.split("@")[1]), options.seed
+    choices = choose_baselines(data, seed)
+    blend = _weighed(data, network, choices, seed, journal)
+    validated = ranking_metrics(blend, data.validation, k=k, seed=seed)[metric.name]
+    tables = tables_for(data.known, data.num_items, choices)
+    served = blend.refitted(*tables)
+    write_model(folder, data, network, served, choices)
+    ours = measure(served, data.test, k, seed)
+    journal.say("test", "the time after the cut was scored once, now that all is decided.")
+    baselines = [
+        _compared(name, ours, measure(scorer, data.test, k, seed), metric, seed)
+        for name, scorer in zip(NAMES, tables, strict=True)
+    ]
+    _say_comparison(journal, metric, baselines)
+    folder.write_json("findings.json", _findings(data, blend, baselines))
+    write_result(
+        folder,
+        kind="events",
+        task="next_item",
+        rows=data.sizes(),
+        metric=metric,
+        validation=float(validated.mean()),
+        found={name: _with_interval(values, seed) for name, values in ours.items()},
+        baselines=baselines,
+        ended=summary(trained),
+        advice=_advice(baselines),
+        blend=dict(zip(MEMBERS, blend.weights.tolist(), strict=True)),
+    )
+
+
+def _weighed(
+    data: EventData,
+    network: Recommender,
+    choices: dict[str, Choice],
+    seed: int,
+    journal: Journal,
+) -> RecommenderBlend:
+    """Return the network and the simple ways, weighed on the validation moments."""
     blend = RecommenderBlend(network, *tables_for(data.train, data.num_items, choices))
-    finding = blend.fit_weights(data.validation, seed=options.seed)
+    finding = blend.fit_weights(data.validation, seed=seed)
+    weights = ", ".join(f"{name} {weight:.2f}" for name, weight in finding.weights.items())
     journal.say(
         "blend",
-        "the sequence model and the simple ways were weighed together on validation: "
-        + ", ".join(f"{name} {weight:.2f}" for name, weight in finding.weights.items())
-        + ".",
+        f"the sequence model and the simple ways were weighed together on validation: {weights}.",
         weights=finding.weights,
         cases=finding.cases,
     )
-    k = int(metric.name.split("@")[1])
-    validated = _means(ranking_metrics(blend, data.validation, k=k, seed=options.seed))
-    tables = tables_for(data.known, data.num_items, choices)
-    served = blend.refitted(*tables)
-    journal.say("test", "the time after the cut was scored once, now that all is decided.")
-    rivals = dict(zip(NAMES, tables, strict=True))
-    ours = measure(served, data.test, k, options.seed)
-    theirs = {name: measure(scorer, data.test, k, options.seed) for name, scorer in rivals.items()}
-    write_model(folder, data, network, served, choices)
-    best = max(theirs, key=lambda name: float(theirs[name][metric.name].mean()))
-    found = {name: _with_interval(values, options.seed) for name, values in ours.items()}
-    baselines = [
-        {
-            "name": name,
-            "metrics": _means(values),
-            "difference": _with_interval(ours[metric.name] - values[metric.name], options.seed),
-        }
-        for name, values in theirs.items()
-    ]
-    _say_comparison(journal, metric, baselines)
-    folder.write_json("findings.json", _findings(data, finding.weights, baselines))
-    folder.write_json(
-        "result.json",
-        {
-            "run": str(folder.path),
-            "kind": "events",
-            "task": "next_item",
-            "rows": {
-                "train": len(data.train.items),
-                "validation": len(data.validation.start),
-                "test": len(data.test.start),
-            },
-            "metric": {
-                "name": metric.name,
-                "validation": validated[metric.name],
-                **found[metric.name],
-            },
-            "metrics": found,
-            "baseline": {"name": best, "test": float(theirs[best][metric.name].mean())},
-            "baselines": baselines,
-            **summary(trained),
-            "engine": "eager",
-            "blend": finding.weights,
-            "advice": _advice(baselines),
-            "test_scorings": 1,
-        },
-    )
-    write_report(folder)
+    return blend
+
+
+def _compared(
+    name: str, ours: dict[str, Tensor], theirs: dict[str, Tensor], metric: Metric, seed: int
+) -> Json:
+    """Return a simple way's metrics, and by how much ours is above it, with its interval."""
+    difference = _with_interval(ours[metric.name] - theirs[metric.name], seed)
+    return {"name": name, "metrics": _means(theirs), "difference": difference}
 
 
 def choose_baselines(data: EventData, seed: int) -> dict[str, Choice]:
@@ -173,7 +170,8 @@ def _say_comparison(journal: Journal, metric: Metric, baselines: list[Json]) -> 
         )
 
 
-def _findings(data: EventData, weights: dict[str, float], baselines: list[Json]) -> Json:
+def _findings(data: EventData, blend: RecommenderBlend, baselines: list[Json]) -> Json:
+    weights = zip(MEMBERS, blend.weights.tolist(), strict=True)
     columns = data.encoder.columns.model_dump()
     return {
         "target": columns["item"],
@@ -185,7 +183,7 @@ def _findings(data: EventData, weights: dict[str, float], baselines: list[Json])
         "split_sentences": data.notes[-3:],
         "members": [
             {"name": name, "metric_validation": None, "sentence": f"weight {weight:.2f}"}
-            for name, weight in weights.items()
+            for name, weight in weights
         ],
         "baselines": baselines,
         "health": [],

@@ -6,9 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from treadle.api.options import FitOptions, Kind
+from treadle.api.refusals import refuse_unmet
 from treadle.api.run import Run
+from treadle.api.start import refuse_taken
 from treadle.api.training import Observer
-from treadle.errors import OptionError
+from treadle.errors import DataError, OptionError
+from treadle.folder import RunFolder
 
 PHOTOS = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"}
 
@@ -27,9 +30,18 @@ def fit_data(
 
     Raises: UserError for a mistake in options or data; Interrupted, with a resumable run left.
     """
-    kind = options.kind or guess_kind(options, frame)
+    if options.out and not resume:
+        refuse_taken(RunFolder(options.out), overwrite=options.overwrite)
+    kind = kind_of(options, frame)
+    refuse_unmet(options, kind)
+    options = options.model_copy(update={"kind": kind})
     more: dict[str, Any] = {"resume": resume, "not_exact": not_exact, "observer": observer}
     if kind == "images":
+        if frame is not None:
+            raise OptionError(
+                f"photos were given as a {type(frame).__name__} in memory.",
+                "Give a folder with a sub-folder for each kind, or a CSV of path,label.",
+            )
         from treadle.api.fit_images import fit_images
 
         return fit_images(options, **more)
@@ -42,6 +54,13 @@ def fit_data(
     return fit_table(options, frame, **more)
 
 
+def kind_of(options: FitOptions, frame: Any = None) -> Kind:
+    """Return the kind that was said, or else guessed. Raises: OptionError when there is no data."""
+    if frame is None and not options.data:
+        raise OptionError("no data was given.", "Give files or a folder: treadle fit DATA …")
+    return options.kind or guess_kind(options, frame)
+
+
 def guess_kind(options: FitOptions, frame: Any = None) -> Kind:
     """Return what kind of data this is.
 
@@ -52,14 +71,30 @@ def guess_kind(options: FitOptions, frame: Any = None) -> Kind:
         return "events"
     if frame is not None:
         return "table" if options.target else _table_or_events(options, frame)
-    if not options.data:
-        raise OptionError("no data was given.", "Give files or a folder: treadle fit DATA …")
     first = Path(options.data[0])
-    if first.is_dir() and any(path.suffix.lower() in PHOTOS for path in first.rglob("*")):
+    if first.is_dir() and _holds_photos(first):
         return "images"
     if len(options.data) == 1 and first.suffix.lower() == ".csv" and _lists_photos(first):
         return "images"
     return "table" if options.target else _table_or_events(options, frame)
+
+
+def _holds_photos(folder: Path) -> bool:
+    """Tell whether a folder is one of photos. Raises: DataError when it holds no tables either."""
+    from treadle.data.read import EXTENSIONS
+
+    names = [path.name.lower() for path in folder.rglob("*") if path.is_file()]
+    if any(Path(name).suffix in PHOTOS for name in names):
+        return True
+    if any(name.endswith(EXTENSIONS) and not name.endswith(".txt") for name in names):
+        return False
+    endings = sorted({Path(name).suffix or name for name in names})
+    held = f"{len(names):,} files ending in {', '.join(endings[:5])}" if names else "no files"
+    raise DataError(
+        f"the folder {folder} holds neither photos nor tables; it holds {held}.",
+        "Photos are JPEG, PNG, WebP, BMP or TIFF, in one sub-folder for each kind; tables are CSV, "
+        "TSV, JSON lines, Parquet or .xlsx.",
+    )
 
 
 def _lists_photos(path: Path) -> bool:

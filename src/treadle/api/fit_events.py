@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
 from treadle.api.event_data import EventData, prepare_events
 from treadle.api.event_result import finish
 from treadle.api.machine import files_of, machine_and_versions, pick_device
+from treadle.api.network import network_training
 from treadle.api.options import FitOptions
 from treadle.api.run import Run
 from treadle.api.start import begin, new_folder
+from treadle.api.track import sinks
 from treadle.api.training import Observer, Saving, Training, train
 from treadle.contracts import Json
 from treadle.data.fingerprint import fingerprint
 from treadle.folder import EVENTS, RunFolder
 from treadle.goal import DEFAULT, Metric, metric_named
 from treadle.loop.journal import Journal
-from treadle.loop.until import epochs, minutes, no_better_for
+from treadle.loop.until import minutes
 
 if TYPE_CHECKING:
     from treadle.loop.state import TrainState
@@ -66,6 +67,7 @@ def fit_events(
             _say_data(journal, data, folder, marks, metric)
         seed_all(options.seed)
         network, training = _training(data, options, metric)
+        training.watchers = sinks(options.track, folder)
         saving = Saving(every_seconds=options.save_every)
         trained = train(training, folder, journal, resume=begun, observer=observer, saving=saving)
         finish(folder, data, options, metric, network, trained, journal)
@@ -85,20 +87,12 @@ def look(options: FitOptions, frame: Any = None) -> Json:
             for role, name in columns.items()
             if name
         ],
-        "rows": _sizes(data),
+        "rows": data.sizes(),
         "findings": [],
     }
 
 
 ROLE_WORDS = {"user": "who", "item": "what", "time": "when", "event": "what was done"}
-
-
-def _sizes(data: EventData) -> dict[str, int]:
-    return {
-        "train": len(data.train.items),
-        "validation": len(data.validation.start),
-        "test": len(data.test.start),
-    }
 
 
 def _say_data(
@@ -108,7 +102,7 @@ def _say_data(
         journal.say("data", sentence)
     plan = folder.plan or {}
     folder.write_json(
-        "plan.json", plan | {"task": "next_item", "metric": metric.name, "rows": _sizes(data)}
+        "plan.json", plan | {"task": "next_item", "metric": metric.name, "rows": data.sizes()}
     )
     encoder = data.encoder.model_dump(mode="json")
     folder.write_json("data.json", {"fingerprint": marks["data"], "cuts": data.cuts} | encoder)
@@ -119,29 +113,15 @@ def _training(data: EventData, options: FitOptions, metric: Metric) -> tuple[Rec
 
     from treadle.data.batches import TensorSource
     from treadle.data.events_windows import training_windows
-    from treadle.loop.schedules import by_name, warmup_cosine
-    from treadle.loop.state import TrainState
-    from treadle.loop.step import EagerStep, StepOptions
-    from treadle.models.recommender import Recommender, RecommenderConfig
+    from treadle.loop.schedules import warmup_cosine
 
-    device = pick_device(options.device)
-    config = RecommenderConfig.for_catalogue(
-        data.num_items, len(data.encoder.kinds), seed=options.seed
-    )
-    network = Recommender(config)
-    network.begin_with(data.item_counts())
-    network.to(device)
-    sayings = []
-    if options.start_from:
-        from treadle.api.transfer import take_weights
-
-        sentence = take_weights(network, options.start_from, "network.safetensors")
-        sayings.append(("transfer", sentence))
-    windows = training_windows(data.train, config.history_length)
-    windows = {name: tensor.to(device) for name, tensor in windows.items()}
+    network, sayings = _network(data, options)
+    windows = training_windows(data.train, network.config.history_length)
+    device = network.item_bias.device
+    size = options.batch_size or BATCH_SIZE
     source = TensorSource(
-        windows,
-        batch_size=options.batch_size or BATCH_SIZE,
+        {name: tensor.to(device) for name, tensor in windows.items()},
+        batch_size=size,
         seed=options.seed,
         with_epoch=True,
     )
@@ -151,32 +131,40 @@ def _training(data: EventData, options: FitOptions, metric: Metric) -> tuple[Rec
         betas=(0.9, 0.98),
         weight_decay=WEIGHT_DECAY,
     )
-    step = EagerStep(
-        lambda batch: network.loss(network(batch), batch),
-        schedule=by_name(options.schedule) if options.schedule else warmup_cosine(floor=0.05),
-        options=StepOptions(clip_norm=1.0, precision=options.precision),
-    )
-    state = TrainState(model=network, optimizers={"main": optimizer}, device=device)
-    step.prepare(state)
-    until = options.condition or minutes(DEFAULT_MINUTES)
-    per_epoch = source.steps_per_epoch
-    if not math.isfinite(until.max_steps(per_epoch)):
-        until = until | epochs(MOST_EPOCHS)
-    until = until | no_better_for(PATIENCE)
-    state.horizon = int(until.max_steps(per_epoch))
-    return network, Training(
-        name="sequence model",
-        state=state,
+    return network, network_training(
+        "sequence model",
+        network,
+        optimizer=optimizer,
         source=source,
-        step=step,
         evaluate=_Evaluate(network, data, metric, options.seed),
         metric=metric,
-        until=until,
-        steps_per_epoch=per_epoch,
-        validate_every=2 * per_epoch,
-        plateau=options.schedule == "plateau",
+        options=options,
+        until=options.condition or minutes(DEFAULT_MINUTES),
+        most_epochs=MOST_EPOCHS,
+        patience=PATIENCE,
+        validate_every=2 * source.steps_per_epoch,
+        clip_norm=1.0,
+        schedule=warmup_cosine(floor=0.05),
         sayings=sayings,
     )
+
+
+def _network(data: EventData, options: FitOptions) -> tuple[Recommender, list[tuple[str, str]]]:
+    """Return the network as it starts, and what must be said of that."""
+    from treadle.models.recommender import Recommender, RecommenderConfig
+
+    config = RecommenderConfig.for_catalogue(
+        data.num_items, len(data.encoder.kinds), seed=options.seed
+    )
+    network = Recommender(config)
+    network.begin_with(data.item_counts())
+    network.to(pick_device(options.device))
+    if not options.start_from:
+        return network, []
+    from treadle.api.transfer import take_weights
+
+    taken = take_weights(network, options.start_from, "network.safetensors")
+    return network, [("transfer", taken)]
 
 
 class _Evaluate:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,18 +9,19 @@ import numpy as np
 from treadle.api.image_data import ImageData, features_of, prepare_images
 from treadle.api.image_result import finish
 from treadle.api.machine import machine_and_versions, pick_device
+from treadle.api.network import network_training, predicted
 from treadle.api.options import FitOptions
 from treadle.api.run import Run
 from treadle.api.start import begin, new_folder
 from treadle.api.table_data import PARTS
 from treadle.api.table_members import Member, Place, measures, member_place, summary, train_member
-from treadle.api.training import Observer, Training
+from treadle.api.training import Observer
 from treadle.contracts import Json
 from treadle.data.fingerprint import fingerprint
 from treadle.folder import EVENTS, RunFolder
 from treadle.goal import DEFAULT, Metric, metric_named
 from treadle.loop.journal import Journal
-from treadle.loop.until import StopCondition, epochs, minutes, no_better_for
+from treadle.loop.until import minutes
 
 if TYPE_CHECKING:
     import torch
@@ -199,69 +199,39 @@ def _fit(
     import torch
 
     from treadle.data.batches import TensorSource
-    from treadle.loop.schedules import by_name
-    from treadle.loop.state import TrainState
-    from treadle.loop.step import EagerStep, StepOptions
     from treadle.models.vision_head import HeadTraining
 
     how = HeadTraining()
     deciding = metric if options.metric else metric_named("log_loss", data.target.task)
-    device = pick_device(options.device)
-    model.to(device)
-    parts = {
-        part: {key: tensor.to(device) for key, tensor in tensors.items()}
-        for part, tensors in parts.items()
-    }
-    source = TensorSource(
-        parts["train"],
-        batch_size=options.batch_size or how.batch_size,
-        seed=options.seed,
-        with_epoch=True,
-    )
-    step = EagerStep(
-        lambda batch: model.loss(model(batch), batch),
-        schedule=by_name(options.schedule or "cosine"),
-        options=StepOptions(precision=options.precision),
-    )
-    optimizer = torch.optim.AdamW(groups, weight_decay=how.weight_decay)
-    state = TrainState(model=model, optimizers={"main": optimizer}, device=device)
-    step.prepare(state)
-    until = _until(options, source.steps_per_epoch, most_epochs)
-    state.horizon = int(until.max_steps(source.steps_per_epoch))
-    truth = data.truth("validation")
-    training = Training(
-        name=name,
-        state=state,
+    parts = _on_device(model, parts, options)
+    truth, held_out = data.truth("validation"), parts["validation"]
+    size = options.batch_size or how.batch_size
+    source = TensorSource(parts["train"], batch_size=size, seed=options.seed, with_epoch=True)
+    training = network_training(
+        name,
+        model,
+        optimizer=torch.optim.AdamW(groups, weight_decay=how.weight_decay),
         source=source,
-        step=step,
-        evaluate=lambda _: _measured(
-            metric, deciding, truth, _predicted(model, parts["validation"])
-        ),
+        evaluate=lambda _: _measured(metric, deciding, truth, predicted(model, held_out)),
         metric=deciding,
-        until=until,
-        steps_per_epoch=source.steps_per_epoch,
+        options=options,
+        until=options.condition or minutes(DEFAULT_MINUTES),
+        most_epochs=most_epochs,
+        patience=PATIENCE,
         validate_every=source.steps_per_epoch,
-        plateau=options.schedule == "plateau",
         sayings=sayings,
     )
     trained = train_member(training, options, place, facts)
-    validated = _predicted(model, parts["validation"])
+    validated = predicted(model, held_out)
     return Member(
         name=name,
         files={name: dict(model.state_dict())},
         facts=facts,
         validation=validated,
-        test=_predicted(model, parts["test"]),
+        test=predicted(model, parts["test"]),
         value=metric(truth, validated),
         trained=summary(trained),
     )
-
-
-def _until(options: FitOptions, steps_per_epoch: int, most_epochs: int) -> StopCondition:
-    until = options.condition or minutes(DEFAULT_MINUTES)
-    if not math.isfinite(until.max_steps(steps_per_epoch)):
-        until = until | epochs(most_epochs)
-    return until | no_better_for(PATIENCE)
 
 
 def _parts(data: ImageData, name: str, values: NDArray[Any]) -> dict[str, dict[str, torch.Tensor]]:
@@ -274,17 +244,6 @@ def _parts(data: ImageData, name: str, values: NDArray[Any]) -> dict[str, dict[s
         }
         for part in PARTS
     }
-
-
-def _predicted(model: Any, part: dict[str, torch.Tensor]) -> NDArray[Any]:
-    """Return probabilities float32 [N, O] for a whole part."""
-    from treadle.data.batches import TensorSource
-    from treadle.watch.validation import evaluating, predictions
-
-    with evaluating(model):
-        found, _ = predictions(model, TensorSource(part, batch_size=256, shuffle=False).once())
-    array: NDArray[Any] = found.numpy()
-    return array
 
 
 def _measured(

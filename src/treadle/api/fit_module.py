@@ -8,15 +8,23 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from treadle.api.machine import machine_and_versions, pick_device
-from treadle.api.module_loss import BatchLoss, Evaluation, OwnStep, choose_metric, parts_of
+from treadle.api.module_loss import (
+    BatchLoss,
+    Evaluation,
+    OwnStep,
+    choose_metric,
+    compared,
+    parts_of,
+)
 from treadle.api.module_options import AUTO, ModuleOptions
 from treadle.api.run import Run
 from treadle.api.start import begin, new_folder
+from treadle.api.track import sinks
 from treadle.api.training import Observer, Saving, Trained, Training, train
 from treadle.contracts import Json
 from treadle.errors import DataError, OptionError
 from treadle.folder import EVENTS, RunFolder
-from treadle.goal import Metric
+from treadle.goal import LOSS, Metric
 from treadle.loop.journal import Journal
 from treadle.loop.schedules import by_name
 
@@ -24,6 +32,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
+    from treadle.contracts import Schedule
     from treadle.data.own import Own
 
 LOSS_OF_TRAINING = Metric(
@@ -33,6 +42,7 @@ LOSS_OF_TRAINING = Metric(
     tasks=("own",),
     function=lambda truth, predicted: float("nan"),
 )
+WAYS = ("resume", "not_exact", "overwrite")
 
 
 def fit_module(module: nn.Module, data: Any, options: ModuleOptions) -> Run:
@@ -44,20 +54,27 @@ def fit_module(module: nn.Module, data: Any, options: ModuleOptions) -> Run:
     """
     import torch
 
+    from treadle.api.transfer import take_weights
+    from treadle.data.own import fingerprint
     from treadle.loop.randomness import seed_all
 
     if options.threads:
         torch.set_num_threads(options.threads)
     folder = RunFolder(options.out) if options.out else new_folder()
-    source, held_out, sayings = _sources(data, options, pick_device(options.device))
+    device = pick_device(options.device)
+    source, held_out, sayings = _sources(data, options, device)
+    opening = [("data", sentence) for sentence in sayings]
+    if options.start_from is not None and not (options.resume and folder.is_run):
+        opening.append(("transfer", take_weights(module, options.start_from)))
     training = _training(module, source, held_out, options)
+    marks: Json = {"data": fingerprint(source, held_out), "device": str(device), "engine": "eager"}
+    machine = machine_and_versions(torch.get_num_threads()) | marks
     config = _config(module, source, options, training)
-    machine = machine_and_versions(torch.get_num_threads())
-    with begin(folder, config, machine, resume=options.resume, not_exact=options.not_exact) as said:
-        training.sayings = [("data", line) for line in sayings] + [("resume", s) for s in said]
-        training.watchers = [*options.watchers, *_sinks(options, folder)]
-        if options.start_from is not None:
-            training.sayings.append(("transfer", _take_weights(module, options)))
+    ways: dict[str, bool] = {name: getattr(options, name) for name in WAYS}
+    with begin(folder, config, machine, **ways) as said:
+        training.sayings = opening + [("resume", sentence) for sentence in said]
+        names = [options.track] if isinstance(options.track, str) else options.track
+        training.watchers = [*options.watchers, *sinks(names, folder)]
         seed_all(options.seed)
         saving = Saving(every_seconds=options.save_every_seconds)
         observer = options.observer or Observer()
@@ -76,19 +93,17 @@ def predict_module(module: nn.Module, data: Any, batch_size: int = 1_024) -> Ten
     from treadle.watch.validation import evaluating
 
     device = next((p.device for p in module.parameters()), torch.device("cpu"))
-    given = (data,) if hasattr(data, "shape") else data
-    source, _ = as_source(given, batch_size=batch_size, seed=0, device=device, shuffle=False)
+    source, _ = as_source(data, batch_size=batch_size, seed=0, device=device, shuffle=False)
     with evaluating(module):
-        return torch.cat([parts_of(module, batch)[0].cpu() for batch in source.once()])
+        outputs = (parts_of(module, batch)[0] for batch in source.once())
+        return torch.cat([compared(output, "the module's output").cpu() for output in outputs])
 
 
 def _sources(
     data: Any, options: ModuleOptions, device: torch.device
 ) -> tuple[Own, Own | None, list[str]]:
     """Return the training source, the validation source or None, and what must be said."""
-    from torch.utils.data import DataLoader
-
-    from treadle.data.own import as_source, rows_of
+    from treadle.data.own import as_source, is_loader, rows_of
 
     sizes: dict[str, Any] = {
         "batch_size": options.batch_size,
@@ -99,7 +114,12 @@ def _sources(
     validation = options.validation
     if isinstance(validation, str) and validation == AUTO:
         validation = None
-        if isinstance(data, DataLoader) or hasattr(data, "sampler"):
+        if options.step is not None and options.loss is None and not options.metrics:
+            sayings.append(
+                "no rows were set aside for validation, for nothing can be measured on them beside "
+                "a step of your own. Give loss=… or metrics=… to validate with."
+            )
+        elif is_loader(data):
             sayings.append(
                 "warning: a DataLoader without validation data: nothing can tell whether the "
                 "module only learns its samples by heart. Give validation=…."
@@ -122,11 +142,10 @@ def _split(data: Any, seed: int) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, 
     """Return the rows to train on and the rows to validate on, by a hash of their number."""
     import polars as pl
 
+    from treadle.data.own import num_rows_of
     from treadle.data.split import SplitRule, split
 
-    first = next(iter(data.values())) if isinstance(data, Mapping) else data
-    first = first[0] if isinstance(first, (tuple, list)) and hasattr(first[0], "shape") else first
-    count = len(first)
+    count = num_rows_of(data)
     if count < 10:
         raise DataError(
             f"there are only {count} rows, too few to set some aside for validation.",
@@ -158,12 +177,16 @@ def _training(
     state.horizon = int(min(condition.max_steps(epoch), 100 * epoch))
     loss = BatchLoss(module, options.loss)
     metric = choose_metric(options.metric, options.metrics, options.higher_is_better)
+    if held_out is not None and metric is LOSS and options.step and options.loss is None:
+        raise OptionError(
+            "metric is 'loss', and beside a step of your own there is none to validate with.",
+            "Give loss=…, a function of (output, target), or metric=… one of your metrics.",
+        )
     step: Any = OwnStep(options.step) if options.step else None
     if step is None:
-        schedule = options.schedule
         step = EagerStep(
             loss,
-            schedule=by_name(schedule) if isinstance(schedule, str) else schedule,
+            schedule=_schedule(options.schedule),
             options=StepOptions(
                 accumulate=options.accumulate,
                 clip_norm=options.clip_norm,
@@ -186,6 +209,13 @@ def _training(
     )
 
 
+def _schedule(asked: Schedule | str) -> Schedule | None:
+    """Return the schedule; a constant one leaves the rates alone, for a scheduler of the user's."""
+    if asked == "constant":
+        return None
+    return by_name(asked) if isinstance(asked, str) else asked
+
+
 def _optimizers(module: nn.Module, given: Any, lr: float) -> dict[str, torch.optim.Optimizer]:
     import torch
 
@@ -204,20 +234,6 @@ def _optimizers(module: nn.Module, given: Any, lr: float) -> dict[str, torch.opt
     )
 
 
-def _take_weights(module: nn.Module, options: ModuleOptions) -> str:
-    from treadle.api.transfer import take_weights
-
-    assert options.start_from is not None
-    return take_weights(module, options.start_from)
-
-
-def _sinks(options: ModuleOptions, folder: RunFolder) -> list[Any]:
-    from treadle.api.track import SinkWatcher
-
-    names = [options.track] if isinstance(options.track, str) else list(options.track)
-    return [SinkWatcher(name, folder) for name in names if name]
-
-
 def _config(module: nn.Module, source: Own, options: ModuleOptions, training: Training) -> Json:
     """Return what a resume is compared with: everything but callables, which have no text."""
     shapes = {name: list(tensor.shape) for name, tensor in module.state_dict().items()}
@@ -230,7 +246,9 @@ def _config(module: nn.Module, source: Own, options: ModuleOptions, training: Tr
             "batch_size": options.batch_size,
             "seed": options.seed,
             "metric": training.metric.name,
-            "optimizers": {n: type(o).__name__ for n, o in training.state.optimizers.items()},
+            "metrics": sorted(options.metrics),
+            "validate_every": training.validate_every,
+            "optimizers": {n: _told(o) for n, o in training.state.optimizers.items()},
             "accumulate": options.accumulate,
             "clip_norm": options.clip_norm,
             "average": options.average,
@@ -241,14 +259,32 @@ def _config(module: nn.Module, source: Own, options: ModuleOptions, training: Tr
     }
 
 
+def _told(optimizer: torch.optim.Optimizer) -> Json:
+    """Return an optimizer's name and, by group, every setting that has a text."""
+    from treadle.loop.step import RATE
+
+    groups = [
+        {key: _plain(value) for key, value in group.items() if key not in ("params", RATE)}
+        | {"lr": _plain(group.get(RATE, group.get("lr")))}
+        for group in optimizer.param_groups
+    ]
+    return {"name": type(optimizer).__name__, "groups": groups}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, (tuple, list)):
+        return [_plain(inner) for inner in value]
+    value = value.tolist() if hasattr(value, "tolist") else value
+    return value if isinstance(value, (str, int, float, bool, type(None))) else "own"
+
+
 def _finish(folder: RunFolder, training: Training, trained: Trained, held_out: Own | None) -> None:
     from safetensors.torch import save_file
 
     state = trained.state
     (folder.path / "model").mkdir(exist_ok=True)
-    weights = {
-        n: t.detach().cpu().clone().contiguous() for n, t in state.module.state_dict().items()
-    }
+    tensors = {n: t for n, t in state.module.state_dict().items() if hasattr(t, "detach")}
+    weights = {n: t.detach().cpu().clone().contiguous() for n, t in tensors.items()}
     save_file(weights, folder.path / "model" / "weights.safetensors")
     best = next((e for e in state.history if e.step == state.best_step), None)
     metrics = dict(best.metrics) if best else {}

@@ -94,7 +94,7 @@ def _fit_auto(
     budget: float,
 ) -> list[Member]:
     """Trees first; then the network, where time is left and the aim is not reached yet."""
-    shared = asked if asked and math.isinf(asked.epochs_limit + asked.steps_limit) else None
+    shared = asked if asked and math.isinf(min(asked.epochs_limit, asked.steps_limit)) else None
     trees_place = member_place(place, "trees", options, "table")
     trees = fit_trees(data, options, metric, _both(shared, budget * TREES_SHARE), trees_place)
     if trees.trained["stopped"]["reason"] == "reached":

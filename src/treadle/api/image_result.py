@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from treadle.api.image_data import ImageData
 from treadle.api.measure import class_charts, constant_prediction, measured, metrics_for
 from treadle.api.options import FitOptions
+from treadle.api.result import advice_on, on_metrics, write_result
 from treadle.api.table_data import PARTS
 from treadle.api.table_members import Member
-from treadle.api.table_result import advice_on, on_metrics, save_members, write_report
+from treadle.api.table_result import member_findings, save_members
 from treadle.contracts import Json
 from treadle.folder import RunFolder
 from treadle.goal import Metric
@@ -34,68 +35,66 @@ def finish(
     journal: Journal,
 ) -> None:
     """Take the better model, test once, and write the run's end."""
+    best = _better(members, metric, journal)
+    _write_model(folder, data, best)
+    task, classes, truth = data.target.task, data.classes, data.truth("test")
+    found = measured(metrics_for(task, metric), truth, best.test, seed=options.seed)
+    journal.say("test", "the test photos were scored once, now that everything is decided.")
+    name, constant = constant_prediction(task, data.truth("train"), len(truth), len(classes))
+    reached = on_metrics(found, task, truth, constant)
+    folder.write_json("findings.json", _findings(data, members, truth, best.test))
+    write_result(
+        folder,
+        kind="images",
+        task=task,
+        rows={part: len(data.rows(part)) for part in PARTS},
+        metric=metric,
+        validation=best.value,
+        found=found,
+        baselines=[{"name": name, "metrics": reached}],
+        ended=best.trained | {"seconds": round(sum(m.trained["seconds"] for m in members), 3)},
+        advice=advice_on(
+            data.truth("train"), classes, "photos", found, reached[metric.name], metric
+        ),
+        members={member.name: member.value for member in members},
+    )
+
+
+def _better(members: list[Member], metric: Metric, journal: Journal) -> Member:
     best = members[0]
     for member in members[1:]:
         if metric.better(member.value, best.value):
             best = member
     if len(members) > 1:
-        each = " and ".join(f"{m.name} {m.value:.4f}" for m in members)
+        each = " and ".join(f"{member.name} {member.value:.4f}" for member in members)
         journal.say("member", f"on validation, {metric.name} is {each}; {best.name} answers.")
-    task, classes = data.target.task, data.classes
-    truth = data.truth("test")
-    found = measured(metrics_for(task, metric), truth, best.test, seed=options.seed)
-    name, constant = constant_prediction(task, data.truth("train"), len(truth), len(classes))
-    baseline = {"name": name, "test": metric(truth, constant)}
-    journal.say("test", "the test photos were scored once, now that everything is decided.")
-    save_members(folder, [best])
-    folder.write_json(
-        "model/model.json",
-        {
-            "format": 1,
-            "kind": "images",
-            "member": best.name,
-            "facts": best.facts,
-            "target": data.target.model_dump(mode="json"),
-        },
-    )
-    folder.write_json(
-        "findings.json",
-        {
-            "target": "label",
-            "classes": classes,
-            "positive": classes[1] if task == "two_classes" else None,
-            "columns": [],
-            "health": [],
-            "split_sentences": data.notes,
-            "members": [
-                {"name": m.name, "metric_validation": m.value, "sentence": ""} for m in members
-            ],
-            **class_charts(truth, best.test, classes),
-            "wrong_photos": wrong_photos(data, truth, best.test),
-        },
-    )
-    folder.write_json(
-        "result.json",
-        {
-            "run": str(folder.path),
-            "kind": "images",
-            "task": task,
-            "rows": {part: len(data.rows(part)) for part in PARTS},
-            "metric": {"name": metric.name, "validation": best.value, **found[metric.name]},
-            "metrics": found,
-            "baseline": baseline,
-            "baselines": [{"name": name, "metrics": on_metrics(found, task, truth, constant)}],
-            **best.trained,
-            "engine": "eager",
-            "seconds": round(sum(m.trained["seconds"] for m in members), 3),
-            "members": {m.name: m.value for m in members},
-            "advice": advice_on(
-                data.truth("train"), classes, "photos", found[metric.name], baseline, metric
-            ),
-            "test_scorings": 1,
-        },
-    )
-    write_report(folder)
+    return best
+
+
+def _write_model(folder: RunFolder, data: ImageData, best: Member) -> None:
+    place = save_members(folder, [best])
+    target = data.target.model_dump(mode="json")
+    facts = {"member": best.name, "facts": best.facts, "target": target}
+    place.write_json("model.json", {"format": 1, "kind": "images", **facts})
+
+
+def _findings(
+    data: ImageData,
+    members: list[Member],
+    truth: NDArray[np.int64],
+    predicted: NDArray[Any],
+) -> Json:
+    return {
+        "target": "label",
+        "classes": data.classes,
+        "positive": data.classes[1] if data.target.task == "two_classes" else None,
+        "columns": [],
+        "health": [],
+        "split_sentences": data.notes,
+        "members": member_findings(members),
+        **class_charts(truth, predicted, data.classes),
+        "wrong_photos": wrong_photos(data, truth, predicted),
+    }
 
 
 def wrong_photos(

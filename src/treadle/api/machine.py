@@ -54,12 +54,30 @@ def differences(recorded: Json, present: Json, at: str = "") -> list[str]:
     return lines
 
 
+def changed_data(recorded: Json, present: Json) -> list[str]:
+    """Return one line for each file that is not what it was; for a frame, one in all."""
+    if recorded.get("sha256") == present.get("sha256"):
+        return []
+    was = {file["name"]: file["sha256"] for file in recorded.get("files", ())}
+    now = {file["name"]: file["sha256"] for file in present.get("files", ())}
+    lines = [
+        f"the file {name} has changed" for name in was if name in now and was[name] != now[name]
+    ]
+    lines += [f"the file {name} is not among the data now" for name in was if name not in now]
+    lines += [f"the file {name} is new" for name in now if name not in was]
+    return lines or ["the data has changed"]
+
+
 def refuse_unless_same(recorded: Json, present: Json, *, not_exact: bool) -> list[str]:
     """Return what differs, or raise when something does and `not_exact` was not asked for.
 
     Raises: RunError listing every difference.
     """
-    changed = differences(recorded, present)
+    marks = "data"  # of data only the names of what changed are told, not its digests
+    changed = changed_data(recorded.get(marks, {}), present.get(marks, {}))
+    changed += differences(
+        {name: value for name, value in recorded.items() if name != marks}, present
+    )
     if changed and not not_exact:
         raise RunError(
             "this run cannot be resumed to the bit: something it depends on has changed:\n  "

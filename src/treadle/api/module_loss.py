@@ -78,12 +78,14 @@ class OwnStep:
         self.function = function
 
     def __call__(self, state: TrainState, batch: Any) -> None:
+        import torch
+
         from treadle.loop.step import num_rows
 
         loss = self.function(state, batch)
         if loss is not None:
             count = num_rows(batch)
-            state.totals.add(loss * count, count)
+            state.totals.add(torch.as_tensor(loss).detach() * count, count)
 
 
 class Evaluation:
@@ -106,7 +108,8 @@ class Evaluation:
 
         if self.held_out is None:
             return {}
-        with averaged(state), evaluating(state.module):
+        # what a module of the user's own keeps of a forward pass must serve in training too
+        with averaged(state), evaluating(state.module, inference=False):
             return self._measure(self.held_out)
 
     def _measure(self, held_out: Own) -> dict[str, float]:
@@ -117,14 +120,13 @@ class Evaluation:
         total, count, outputs, targets = 0.0, 0, [], []
         for batch in held_out.once():
             output, target = parts_of(self.loss.module, batch, whole=self.loss.loss is None)
-            rows = num_rows(batch)
             if self.loss.loss is not None or getattr(output, "loss", None) is not None:
-                total += float(self.loss.of(output, target)) * rows
-            count += rows
+                rows = num_rows(batch)
+                total, count = total + float(self.loss.of(output, target)) * rows, count + rows
             if self.metrics:
-                outputs.append(_logits(output).cpu())
-                targets.append(target.cpu())
-        values = {"loss": total / max(1, count)}
+                outputs.append(compared(output, "the module's output").cpu())
+                targets.append(compared(target, "the target").cpu())
+        values = {"loss": total / count} if count else {}
         if self.metrics:
             whole, truth = torch.cat(outputs), torch.cat(targets)
             values |= {
@@ -198,6 +200,13 @@ def _by_name(name: str) -> Callable[[Tensor, Tensor], float]:
     return measure
 
 
-def _logits(output: Any) -> Tensor:
-    found: Tensor = output.logits if hasattr(output, "logits") else output
-    return found
+def compared(value: Any, name: str) -> Tensor:
+    """Return the tensor that metrics compare. Raises: DataError when there is none."""
+    found: Any = value.logits if hasattr(value, "logits") else value
+    if hasattr(found, "cpu"):
+        tensor: Tensor = found
+        return tensor
+    raise DataError(
+        f"metrics compare one tensor with another, and {name} is a {type(found).__name__}.",
+        "Let batches be (x, y) and the module return one tensor, or measure in a watcher.",
+    )

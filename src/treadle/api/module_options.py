@@ -33,7 +33,10 @@ class ModuleOptions:
     metric:     which one decides what is best: "loss" or one of `metrics`
     until:      e.g. epochs(50) | minutes(10), or the same in words
     validate_every: steps between validations; by default an epoch, at most 1,000 steps
-    out:        the run folder; without one a new folder below runs/
+    extras:     by name, what your step keeps besides and a checkpoint must hold: anything with
+                state_dict and load_state_dict, such as a torch scheduler
+    out:        the run folder; without one a new folder below runs/. overwrite=True replaces a
+                run that is there, resume=True goes on with it
     start_from: an earlier run, or a safetensors file, whose weights are taken where they fit
     track:      names of sinks: "tensorboard", "mlflow", "wandb"
     """
@@ -58,6 +61,7 @@ class ModuleOptions:
     extras: Mapping[str, Any] | None = None
     start_from: Path | str | None = None
     out: Path | str | None = None
+    overwrite: bool = False
     resume: bool = False
     not_exact: bool = False
     seed: int = 0
@@ -78,17 +82,43 @@ class ModuleOptions:
         ]
         problems += [
             (f"{name} is {options[name]!r}.", "Use a number above 0.")
-            for name in ("batch_size", "lr")
-            if name in options and not options[name] > 0
+            for name in ("batch_size", "lr", "save_every_seconds")
+            if name in options and not _is_above_zero(options[name])
         ]
         if options.get("precision", "float32") not in ("float32", "bf16"):
             problems.append((f"precision is '{options['precision']}'.", "Use float32 or bf16."))
+        if not isinstance(options.get("until"), (StopCondition, str, type(None))):
+            problems.append((f"until is {options['until']!r}.", 'Say a unit: until="10 epochs".'))
+        problems += _idle_beside_a_step(options)
         if problems:
             raise OptionError.of(problems)
-        return cls(**options)
+        named = options.get("metrics", ())
+        return cls(**{**options, "metrics": (named,) if isinstance(named, str) else named})
 
     @property
     def condition(self) -> StopCondition:
         """The stop condition; by default 100 epochs, or no better for 10 validations."""
         asked = parse(self.until) if isinstance(self.until, str) else self.until
         return asked or epochs(100) | no_better_for(10)
+
+
+OF_THE_STEP = ("schedule", "accumulate", "clip_norm", "average", "precision")
+
+
+def _idle_beside_a_step(options: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return what would have no effect, since a step of the user's own does it all."""
+    if options.get("step") is None:
+        return []
+    default = {field.name: field.default for field in fields(ModuleOptions)}
+    idle = [name for name in OF_THE_STEP if options.get(name, default[name]) != default[name]]
+    return [
+        (
+            f"{name} was given beside a step of your own, which it cannot reach.",
+            "Do it in the step.",
+        )
+        for name in idle
+    ]
+
+
+def _is_above_zero(value: Any) -> bool:
+    return isinstance(value, (int, float)) and value > 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -9,10 +10,12 @@ from pydantic import Field, ValidationError, model_validator
 
 from treadle.contracts import Frozen
 from treadle.errors import OptionError, did_you_mean
+from treadle.goal import AT_K, METRICS
 from treadle.loop.schedules import SCHEDULES
 from treadle.loop.until import StopCondition, parse
 
 Kind = Literal["table", "images", "events"]
+BOUNDS = {"gt": "above", "ge": "of at least", "lt": "below", "le": "of at most"}
 KIND_WORDS = {"tables": "table", "image": "images", "event": "events"}
 
 
@@ -25,6 +28,7 @@ class FitOptions(Frozen):
     until:       stop conditions in words; `minutes` in them bound the whole fit
     unfreeze:    images: how many of the backbone's last blocks are trained along
     save_every:  seconds of work that a crash may cost
+    track:       sinks that the curves go to as well: tensorboard, mlflow, wandb
     cache:       images: where features are kept; by default in the user's own cache folder
     """
 
@@ -41,7 +45,6 @@ class FitOptions(Frozen):
     user: str | None = None
     item: str | None = None
     event: str | None = None
-    items: str | None = None
     metric: str | None = None
     until: str | None = None
     model: Literal["auto", "neural", "trees"] = "auto"
@@ -107,9 +110,18 @@ class FitOptions(Frozen):
 
 
 def _problem(detail: Any) -> tuple[str, str]:
+    """Return one of pydantic's findings as (what was found, what to do)."""
     name = str(detail["loc"][0]) if detail["loc"] else "the options"
-    flag = "--" + name.replace("_", "-")
-    return f"{flag} is {detail.get('input')!r}: {detail['msg'].lower()}.", ""
+    found, context = detail.get("input"), detail.get("ctx") or {}
+    flag = f"--{name.replace('_', '-')} is {found!r}"
+    if detail["type"] == "literal_error":
+        known = [word.strip("'") for word in re.findall(r"'[^']*'", context["expected"])]
+        hint = did_you_mean(str(found), known)
+        return f"{flag}, which is not known.", f"{hint}It is one of {', '.join(known)}."
+    for bound, words in BOUNDS.items():
+        if bound in context:
+            return f"{flag}.", f"Use a number {words} {context[bound]:g}."
+    return f"{flag}: {detail['msg'][:1].lower()}{detail['msg'][1:]}.", ""
 
 
 def _contradictions(values: dict[str, Any]) -> list[tuple[str, str]]:
@@ -125,12 +137,30 @@ def _contradictions(values: dict[str, Any]) -> list[tuple[str, str]]:
         problems.append(
             ("--label-delay needs to know when each row happened.", "Give --time COLUMN as well.")
         )
+    metric = str(values.get("metric") or "roc_auc").removeprefix("neg_")
+    if metric not in METRICS and not AT_K.fullmatch(metric):
+        hint = did_you_mean(metric, [*METRICS, "hit@10", "recall@10", "ndcg@10"])
+        problems.append(
+            (
+                f"the metric '{metric}' is not known.",
+                f"{hint}Metrics are {', '.join(METRICS)}; for events hit@k, recall@k and ndcg@k.",
+            )
+        )
     schedule = values.get("schedule")
     if schedule is not None and schedule not in SCHEDULES:
         hint = did_you_mean(str(schedule), SCHEDULES)
         problems.append(
             (f"there is no schedule '{schedule}'.", f"{hint}Schedules are {', '.join(SCHEDULES)}.")
         )
+    if values.get("model") == "trees":
+        problems += [
+            (
+                f"--{name.replace('_', '-')} is for the network, and --model trees trains none.",
+                "Leave it out, or use --model neural.",
+            )
+            for name, usual in (("batch_size", None), ("schedule", None), ("precision", "float32"))
+            if values.get(name, usual) != usual
+        ]
     if isinstance(values.get("until"), str):
         try:
             parse(values["until"])

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from treadle.api.fit_data import fit_data
+from treadle.api.machine import files_of
 from treadle.api.options import FitOptions
 from treadle.api.run import Run
 from treadle.api.training import Observer
-from treadle.errors import OptionError, RunError
+from treadle.contracts import Json
+from treadle.errors import OptionError, RunError, UserError
 from treadle.folder import RunFolder
 
 
@@ -36,18 +39,61 @@ def resume(
     folder = RunFolder.open(path)
     config = folder.config
     if config["kind"] == "module":
+        if until or data or not_exact:
+            raise OptionError(
+                f"the run at {path} trained a module of your own: --until, --data and --not-exact "
+                "cannot reach into your function.",
+                "Say them where it calls treadle.fit(…, resume=True).",
+            )
         return _call(module_from, path)
-    recorded = dict(config["options"])
+    if (whole := RunFolder(folder.path.absolute().parent.parent)).is_run:
+        raise RunError(
+            f"{path} is one part of the run at {whole.path}.",
+            f"Go on with the whole: treadle resume {whole.path}",
+        )
+    if folder.result is not None and not until:
+        _say(observer, f"the run at {path} is finished already; --until makes it go on longer.")
+        return Run(path)
+    asked = _asked(path, dict(config["options"]), until, data)
+    options = FitOptions.of(asked | {"out": str(path), "kind": config["kind"]})
+    with _recorded(folder, config, asked):
+        return fit_data(options, resume=True, not_exact=not_exact, observer=observer)
+
+
+def _asked(path: Path, recorded: Json, until: str | None, data: Sequence[str]) -> Json:
+    """Return the options to go on with. Raises: RunError when the data is not to be found."""
     if not recorded["data"]:
         raise RunError(
             f"the data of the run at {path} came from Python, so only Python can give it again.",
             "Call treadle.fit(…, out=…, resume=True) with the same data.",
         )
-    if until or data:
-        recorded |= {"until": until or recorded["until"], "data": list(data) or recorded["data"]}
-        folder.write_json("config.json", config | {"options": recorded})
-    options = FitOptions.of(recorded | {"out": str(path), "kind": config["kind"]})
-    return fit_data(options, resume=True, not_exact=not_exact, observer=observer)
+    asked = recorded | ({"until": until} if until else {}) | ({"data": list(data)} if data else {})
+    gone = [file for file in asked["data"] if not files_of([file])]
+    if gone:
+        raise RunError(
+            f"the data of the run at {path} is not there any more: {', '.join(gone)}.",
+            "Go to the folder that the run was started from, or say where the data is: --data FILE",
+        )
+    return asked
+
+
+@contextlib.contextmanager
+def _recorded(folder: RunFolder, config: Json, asked: Json) -> Iterator[None]:
+    """Record what is asked for now; when going on is refused, what was recorded before stays."""
+    if asked == config["options"]:
+        yield
+        return
+    folder.write_json("config.json", config | {"options": asked})
+    try:
+        yield
+    except UserError:
+        folder.write_json("config.json", config)
+        raise
+
+
+def _say(observer: Observer | None, sentence: str) -> None:
+    if observer is not None:
+        observer.line({"topic": "resume", "step": 0, "time": "", "sentence": sentence})
 
 
 def _call(module_from: str | None, path: Path) -> Run:

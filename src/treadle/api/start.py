@@ -10,8 +10,8 @@ from pathlib import Path
 
 from treadle.api.machine import differences, refuse_unless_same
 from treadle.contracts import Json
-from treadle.errors import RunError, UserError
-from treadle.folder import FORMAT, RunFolder
+from treadle.errors import Interrupted, RunError, UserError
+from treadle.folder import FORMAT, LOCK, RunFolder
 
 OURS = (
     "config.json",
@@ -59,7 +59,7 @@ def begin(
     Raises: RunError.
     """
     fresh = not (resume and folder.is_run)
-    existed = folder.path.exists()
+    made = _missing(folder.path)
     if fresh:
         _make_room(folder, overwrite)
     folder = RunFolder.create(folder.path)
@@ -73,46 +73,81 @@ def begin(
             else:
                 yield _compared(folder, config, machine, not_exact)
     except UserError:
-        if fresh and not folder.checkpoints() and not folder.members():
-            _remove(folder.path, whole=not existed)
+        if fresh and not folder.checkpoints() and not _begun(folder):
+            _remove(folder.path, made)
         raise
+    except KeyboardInterrupt as error:
+        raise Interrupted(
+            "training was asked to stop; what was saved before is there.",
+            f"Go on with: treadle resume {folder.path}",
+        ) from error
+
+
+def refuse_taken(folder: RunFolder, *, overwrite: bool = False) -> None:
+    """Refuse a folder for a fresh run that holds a run, or anything else. Raises: RunError."""
+    path = folder.path
+    if folder.is_run:
+        if overwrite:
+            return
+        done = folder.result is not None
+        raise RunError(
+            f"there is {'a finished' if done else 'an unfinished'} run at {path} already.",
+            ("" if done else f"Go on with it: treadle resume {path}. Or give")
+            + ("Give" if done else "")
+            + " another --out, or replace it with --overwrite.",
+        )
+    if path.exists() and not path.is_dir():
+        raise RunError(f"--out {path} is a file.", "Give a folder that is new or empty.")
+    if path.is_dir() and (other := [e.name for e in path.iterdir() if e.name != LOCK]):
+        raise RunError(
+            f"the folder {path} holds other things already ({', '.join(sorted(other)[:3])}).",
+            "Give a folder that is new or empty as --out.",
+        )
 
 
 def _make_room(folder: RunFolder, overwrite: bool) -> None:
-    if not folder.is_run:
-        return
-    if not overwrite:
-        done = folder.result is not None
-        raise RunError(
-            f"there is {'a finished' if done else 'an unfinished'} run at {folder.path} already.",
-            ("" if done else f"Go on with it: treadle resume {folder.path}. ")
-            + "Or give another --out, or replace it with --overwrite.",
-        )
-    with folder.lock():
-        _remove(folder.path, whole=False)
+    refuse_taken(folder, overwrite=overwrite)
+    if folder.is_run:
+        with folder.lock():
+            _remove(folder.path, [])
+
+
+def _begun(folder: RunFolder) -> bool:
+    """Tell whether a member has anything to keep."""
+    return any(member.checkpoints() for member in folder.members())
+
+
+def _missing(path: Path) -> list[Path]:
+    """Return the folders that must be made for `path`, the innermost first."""
+    found: list[Path] = []
+    for place in (path, *path.parents):
+        if place.exists():
+            break
+        found.append(place)
+    return found
 
 
 def _compared(folder: RunFolder, config: Json, machine: Json, not_exact: bool) -> list[str]:
-    recorded = folder.config
-    changed = differences(recorded, config)
+    before = (folder.plan or {}).get("machine", {})
+    changed = differences(folder.config, config)
     if changed:
+        changed += refuse_unless_same(before, machine, not_exact=True)
         raise RunError(
             f"the run at {folder.path} was started with other options:\n  " + "\n  ".join(changed),
             "Resume it with the same, or start a new run with another --out.",
         )
-    plan = folder.plan or {}
-    different = refuse_unless_same(plan.get("machine", {}), machine, not_exact=not_exact)
+    different = refuse_unless_same(before, machine, not_exact=not_exact)
     return [f"not exact: {line}." for line in different]
 
 
-def _remove(path: Path, *, whole: bool) -> None:
-    """Remove a run's own files; the folder too where it was made for it or is empty now."""
+def _remove(path: Path, made: list[Path]) -> None:
+    """Remove a run's own files, and the folders that were made for it and are empty now."""
     for name in OURS:
         entry = path / name
         if entry.is_dir():
             shutil.rmtree(entry, ignore_errors=True)
         else:
             entry.unlink(missing_ok=True)
-    if whole:
+    for place in made:
         with contextlib.suppress(OSError):
-            path.rmdir()
+            place.rmdir()

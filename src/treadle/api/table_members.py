@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from treadle.api.network import network_training, predicted
 from treadle.api.options import FitOptions
-from treadle.api.table_data import PartName, TableData
+from treadle.api.table_data import PARTS, PartName, TableData
+from treadle.api.track import sinks
 from treadle.api.training import Observer, Saving, Trained, Training, train
-from treadle.contracts import Json
+from treadle.contracts import Json, Layout
 from treadle.folder import EVENTS, FORMAT, RunFolder
 from treadle.goal import Metric, metric_named
 from treadle.loop.journal import Journal
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from treadle.loop.state import TrainState
+    from treadle.models.boosting import BoostingRound
+    from treadle.models.tabular_settings import TabularSettings
+    from treadle.models.tree_settings import TreeSettings
 
 CHECKS_A_ROUND_ROWS = 20_000
 
@@ -59,59 +64,60 @@ def fit_trees(
     data: TableData, options: FitOptions, metric: Metric, until: StopCondition, place: Place
 ) -> Member:
     """Train boosted trees; a step is a round over the whole train part."""
-    from treadle.data.batches import WholeSource
-    from treadle.loop.state import TrainState
-    from treadle.models.boosting import BoostingRound
     from treadle.models.tree_settings import TreeSettings
     from treadle.models.trees import Trees
 
     settings = TreeSettings.for_table(len(data.split.train), data.layout)
     if options.lr is not None:
         settings = settings.model_copy(update={"learning_rate": options.lr})
-    parts = {name: _as_tensors(data.parts[name]) for name in ("train", "validation", "test")}
+    parts = {name: _as_tensors(data.parts[name]) for name in PARTS}
     trees = Trees(data.layout)
-    if options.start_from:
-        _load_trees(trees, options.start_from)
-    every = _rounds_between_checks(len(data.split.validation))
-    state = TrainState(model=trees)
-    truth = data.truth("validation")
+    sayings = [("transfer", _take_trees(trees, options.start_from))] if options.start_from else []
     # the step is built when the state is: after a resume has put the trees back
-    step = _LazyRound(
-        lambda: BoostingRound(
-            trees,
-            parts["train"],
-            parts["validation"],
-            data.layout,
-            settings,
-            options.seed,
-            place.threads,
-        )
-    )
-    training = Training(
-        name="trees",
-        state=state,
-        source=WholeSource(parts["train"]),
-        step=step,
-        evaluate=lambda _: measures(metric, truth, step.round.validation_predictions().numpy()),
-        metric=metric,
-        until=until
-        | epochs(settings.most_rounds)
-        | no_better_for(settings.patience_rounds // every),
-        steps_per_epoch=1,
-        validate_every=every,
-        keep_weights=False,
-        block_steps=settings.block_rounds,
-    )
+    step = _LazyRound(trees, parts, data, settings, options.seed, place.threads)
+    training = _tree_training(data, parts["train"], trees, step, metric, until, settings, sayings)
     trained = train_member(training, options, place, settings.model_dump())
-    best = step.round.so_far().truncated(state.best_step or state.step)
+    best = step.round.so_far().truncated(trained.state.best_step or trained.state.step)
     return Member(
         name="trees",
         files={"trees": best.state_dict()},
         facts={"layout": data.layout.model_dump(mode="json")},
         validation=best.predict(parts["validation"]).numpy(),
         test=best.predict(parts["test"]).numpy(),
-        value=state.best_value if state.best_value is not None else math.nan,
+        value=_best_value(trained),
         trained=summary(trained),
+    )
+
+
+def _tree_training(
+    data: TableData,
+    train: dict[str, torch.Tensor],
+    trees: Any,
+    step: _LazyRound,
+    metric: Metric,
+    until: StopCondition,
+    settings: TreeSettings,
+    sayings: list[tuple[str, str]],
+) -> Training:
+    from treadle.data.batches import WholeSource
+    from treadle.loop.state import TrainState
+
+    truth = data.truth("validation")
+    every = _rounds_between_checks(len(truth))
+    patience = no_better_for(max(1, settings.patience_rounds // every))
+    return Training(
+        name="trees",
+        state=TrainState(model=trees),
+        source=WholeSource(train),
+        step=step,
+        evaluate=lambda _: measures(metric, truth, step.round.validation_predictions().numpy()),
+        metric=metric,
+        until=until | epochs(settings.most_rounds) | patience,
+        steps_per_epoch=1,
+        validate_every=every,
+        keep_weights=False,
+        block_steps=settings.block_rounds,
+        sayings=sayings,
     )
 
 
@@ -119,65 +125,18 @@ def fit_network(
     data: TableData, options: FitOptions, metric: Metric, until: StopCondition, place: Place
 ) -> Member:
     """Train the network: batches of rows, AdamW, a warm-up and a cosine by default."""
-    import torch
-
     from treadle.api.machine import pick_device
-    from treadle.data.batches import TensorSource
     from treadle.data.scaling import NumberScaler
-    from treadle.loop.schedules import by_name
-    from treadle.loop.state import TrainState
-    from treadle.loop.step import EagerStep, StepOptions
-    from treadle.models.tabular import build, parameter_groups
     from treadle.models.tabular_settings import TabularSettings
 
-    device = pick_device(options.device)
     scaler = NumberScaler.fit(data.parts["train"]["numbers"])
-    parts = {
-        name: _for_network(data, name, scaler, device) for name in ("train", "validation", "test")
-    }
+    device = pick_device(options.device)
+    parts = {name: _for_network(data, name, scaler, device) for name in PARTS}
     layout = data.layout.model_copy(update={"num_numbers": parts["train"]["numbers"].shape[1]})
     settings = TabularSettings.for_table(len(data.split.train), layout)
     changed = {"learning_rate": options.lr, "batch_size": options.batch_size}
     settings = settings.model_copy(update={k: v for k, v in changed.items() if v is not None})
-    network = build(layout, num_rows=len(data.split.train), seed=options.seed, settings=settings)
-    network.set_target_scale(data.target.center, data.target.scale)
-    network.to(device)
-    sayings = []
-    if options.start_from:
-        from treadle.api.transfer import take_weights
-
-        sayings.append(
-            ("transfer", take_weights(network, options.start_from, "neural.safetensors"))
-        )
-    optimizer = torch.optim.AdamW(
-        parameter_groups(network, settings.weight_decay), lr=settings.learning_rate
-    )
-    source = TensorSource(parts["train"], batch_size=settings.batch_size, seed=options.seed)
-    step = EagerStep(
-        lambda batch: network.loss(network(batch), batch),
-        schedule=by_name(options.schedule or "cosine"),
-        options=StepOptions(precision=options.precision, clip_norm=1.0),
-    )
-    state = TrainState(model=network, optimizers={"main": optimizer}, device=device)
-    step.prepare(state)
-    limit = until | no_better_for(settings.patience_epochs)
-    if not math.isfinite(limit.max_steps(source.steps_per_epoch)):
-        limit = limit | epochs(settings.most_epochs)
-    state.horizon = int(limit.max_steps(source.steps_per_epoch))
-    truth = data.truth("validation")
-    training = Training(
-        name="neural",
-        state=state,
-        source=source,
-        step=step,
-        evaluate=lambda _: measures(metric, truth, _predicted(network, parts["validation"])),
-        metric=metric,
-        until=limit,
-        steps_per_epoch=source.steps_per_epoch,
-        validate_every=min(source.steps_per_epoch, max(200, source.steps_per_epoch // 2)),
-        plateau=options.schedule == "plateau",
-        sayings=sayings,
-    )
+    network, training = _network_training(data, parts, layout, settings, options, metric, until)
     trained = train_member(training, options, place, settings.model_dump())
     return Member(
         name="neural",
@@ -187,11 +146,60 @@ def fit_network(
             "settings": settings.model_dump(),
             "rows": len(data.split.train),
         },
-        validation=_predicted(network, parts["validation"]),
-        test=_predicted(network, parts["test"]),
-        value=state.best_value if state.best_value is not None else math.nan,
+        validation=predicted(network, parts["validation"]),
+        test=predicted(network, parts["test"]),
+        value=_best_value(trained),
         trained=summary(trained),
     )
+
+
+def _network_training(
+    data: TableData,
+    parts: dict[PartName, dict[str, torch.Tensor]],
+    layout: Layout,
+    settings: TabularSettings,
+    options: FitOptions,
+    metric: Metric,
+    until: StopCondition,
+) -> tuple[Any, Training]:
+    import torch
+
+    from treadle.data.batches import TensorSource
+    from treadle.models.tabular import build, parameter_groups
+
+    network = build(layout, num_rows=len(data.split.train), seed=options.seed, settings=settings)
+    network.set_target_scale(data.target.center, data.target.scale)
+    network.to(parts["train"]["numbers"].device)
+    sayings = []
+    if options.start_from:
+        from treadle.api.transfer import take_weights
+
+        taken = take_weights(network, options.start_from, "neural.safetensors")
+        sayings.append(("transfer", taken))
+    groups = parameter_groups(network, settings.weight_decay)
+    source = TensorSource(parts["train"], batch_size=settings.batch_size, seed=options.seed)
+    truth, held_out = data.truth("validation"), parts["validation"]
+    training = network_training(
+        "neural",
+        network,
+        optimizer=torch.optim.AdamW(groups, lr=settings.learning_rate),
+        source=source,
+        evaluate=lambda _: measures(metric, truth, predicted(network, held_out)),
+        metric=metric,
+        options=options,
+        until=until,
+        most_epochs=settings.most_epochs,
+        patience=settings.patience_epochs,
+        validate_every=min(source.steps_per_epoch, max(200, source.steps_per_epoch // 2)),
+        clip_norm=1.0,
+        sayings=sayings,
+    )
+    return network, training
+
+
+def _best_value(trained: Trained) -> float:
+    best = trained.state.best_value
+    return math.nan if best is None else best
 
 
 def measures(metric: Metric, truth: NDArray[Any], predicted: NDArray[Any]) -> dict[str, float]:
@@ -222,14 +230,33 @@ def summary(trained: Trained) -> Json:
 class _LazyRound:
     """The boosting step, built at its first call."""
 
-    def __init__(self, build: Any) -> None:
-        self._build = build
-        self._round: Any = None
+    def __init__(
+        self,
+        trees: Any,
+        parts: dict[PartName, dict[str, torch.Tensor]],
+        data: TableData,
+        settings: TreeSettings,
+        seed: int,
+        threads: int,
+    ) -> None:
+        self.trees, self.parts, self.layout = trees, parts, data.layout
+        self.settings, self.seed, self.threads = settings, seed, threads
+        self._round: BoostingRound | None = None
 
     @property
-    def round(self) -> Any:
+    def round(self) -> BoostingRound:
         if self._round is None:
-            self._round = self._build()
+            from treadle.models.boosting import BoostingRound
+
+            self._round = BoostingRound(
+                self.trees,
+                self.parts["train"],
+                self.parts["validation"],
+                self.layout,
+                self.settings,
+                self.seed,
+                self.threads,
+            )
         return self._round
 
     def __call__(self, state: TrainState, batch: Any) -> None:
@@ -241,6 +268,7 @@ def train_member(training: Training, options: FitOptions, place: Place, settings
     from treadle.loop.randomness import seed_all
 
     seed_all(options.seed)
+    training.watchers = [*training.watchers, *sinks(options.track, place.folder)]
     place.folder.write_json("plan.json", (place.folder.plan or {}) | {"settings": settings})
     return train(
         training,
@@ -294,21 +322,13 @@ def _for_network(
     return {key: tensor.to(device) for key, tensor in _as_tensors(part).items()}
 
 
-def _predicted(network: Any, part: dict[str, torch.Tensor]) -> NDArray[Any]:
-    """Return predictions for a whole part, [N, C] probabilities or [N] values."""
-    from treadle.data.batches import TensorSource
-    from treadle.watch.validation import evaluating, predictions
-
-    rows = {name: tensor for name, tensor in part.items() if name in ("numbers", "categories")}
-    with evaluating(network):
-        found, _ = predictions(network, TensorSource(rows, batch_size=4_096, shuffle=False).once())
-    array: NDArray[Any] = found.numpy()
-    return array
-
-
-def _load_trees(trees: Any, earlier: str) -> None:
+def _take_trees(trees: Any, earlier: str) -> str:
+    """Go on from the trees of an earlier run; return the sentence on it."""
     from safetensors.torch import load_file
 
     from treadle.api.transfer import weights_file
 
     trees.load_state_dict(load_file(weights_file(earlier, "trees.safetensors")))
+    return (
+        f"started from {earlier}: its {trees.num_rounds:,} rounds of trees are kept and built on."
+    )

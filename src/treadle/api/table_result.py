@@ -15,16 +15,15 @@ from treadle.api.measure import (
     number_charts,
 )
 from treadle.api.options import FitOptions
+from treadle.api.result import advice_on, on_metrics, write_result
 from treadle.api.table_data import TableData
 from treadle.api.table_members import Member
-from treadle.contracts import Json, Task
+from treadle.contracts import Json
 from treadle.data.health import check_table
 from treadle.folder import RunFolder
-from treadle.goal import Metric, metric_named
+from treadle.goal import Metric
 from treadle.loop.journal import Journal
 from treadle.models.blend import choose
-
-FEW_ROWS = 200
 
 
 def finish(
@@ -39,61 +38,32 @@ def finish(
     weights, sentence = _choose(members, data, metric)
     if len(members) > 1:
         journal.say("blend", sentence, weights=weights)
-    truth = data.truth("test")
-    predicted = _mixed(members, weights, "test")
-    validated = metric(data.truth("validation"), _mixed(members, weights, "validation"))
-    found = measured(metrics_for(data.target.task, metric), truth, predicted, seed=options.seed)
-    name, constant = constant_prediction(
-        data.target.task, data.truth("train"), len(truth), len(data.target.classes)
-    )
-    baseline = {"name": name, "test": metric(truth, constant)}
-    journal.say(
-        "test", "the test rows were scored once, now that everything is decided.", scorings=1
-    )
     write_model(folder, data, members, weights)
-    health = check_table(
-        data.rows("train"), data.rows("validation"), data.rows("test"), data.schema, data.target
+    task, truth = data.target.task, data.truth("test")
+    predicted = _mixed(members, weights, "test")
+    found = measured(metrics_for(task, metric), truth, predicted, seed=options.seed)
+    journal.say("test", "the test rows were scored once, now that everything is decided.")
+    classes = [str(name) for name in data.target.classes]
+    name, constant = constant_prediction(task, data.truth("train"), len(truth), len(classes))
+    reached = on_metrics(found, task, truth, constant)
+    folder.write_json("findings.json", _findings(data, members, truth, predicted, sentence))
+    ended = max(members, key=lambda member: weights[member.name]).trained
+    seconds = round(sum(member.trained["seconds"] for member in members), 3)
+    train = None if task == "number" else data.truth("train")
+    write_result(
+        folder,
+        kind="table",
+        task=task,
+        rows={part: len(data.parts[part]["target"]) for part in data.parts},
+        metric=metric,
+        validation=metric(data.truth("validation"), _mixed(members, weights, "validation")),
+        found=found,
+        baselines=[{"name": name, "metrics": reached}],
+        ended=ended | {"seconds": seconds},
+        advice=advice_on(train, classes, "rows", found, reached[metric.name], metric),
+        members={member.name: member.value for member in members},
+        blend=weights,
     )
-    folder.write_json(
-        "findings.json", _findings(data, members, metric, truth, predicted, sentence, health)
-    )
-    leading = max(members, key=lambda member: weights[member.name])
-    folder.write_json(
-        "result.json",
-        {
-            "run": str(folder.path),
-            "kind": "table",
-            "task": data.target.task,
-            "rows": {part: len(data.parts[part]["target"]) for part in data.parts},
-            "metric": {"name": metric.name, "validation": validated, **found[metric.name]},
-            "metrics": found,
-            "baseline": baseline,
-            "baselines": [
-                {"name": name, "metrics": on_metrics(found, data.target.task, truth, constant)}
-            ],
-            **leading.trained,
-            "engine": "eager",
-            "seconds": round(sum(member.trained["seconds"] for member in members), 3),
-            "members": {member.name: member.value for member in members},
-            "blend": weights,
-            "advice": advice_on(
-                data.truth("train") if data.target.task != "number" else None,
-                [str(name) for name in data.target.classes],
-                "rows",
-                found[metric.name],
-                baseline,
-                metric,
-            ),
-            "test_scorings": 1,
-        },
-    )
-    write_report(folder)
-
-
-def write_report(folder: RunFolder) -> None:
-    from treadle.report.page import write
-
-    write(folder.path)
 
 
 def write_model(
@@ -163,16 +133,17 @@ def _choose(members: list[Member], data: TableData, metric: Metric) -> tuple[dic
 def _findings(
     data: TableData,
     members: list[Member],
-    metric: Metric,
     truth: NDArray[Any],
     predicted: NDArray[Any],
     sentence: str,
-    health: list[Any],
 ) -> Json:
     classes = [str(name) for name in data.target.classes]
     is_number = data.target.task == "number"
     charts = (
         number_charts(truth, predicted) if is_number else class_charts(truth, predicted, classes)
+    )
+    health = check_table(
+        data.rows("train"), data.rows("validation"), data.rows("test"), data.schema, data.target
     )
     return {
         "target": data.target.column,
@@ -184,49 +155,19 @@ def _findings(
         ],
         "health": [finding.model_dump(mode="json") for finding in health],
         "split_sentences": list(data.split.notes),
-        "members": [
-            {
-                "name": member.name,
-                "metric_validation": member.value,
-                "sentence": member.trained["stopped"]["sentence"],
-            }
-            for member in members
-        ],
+        "members": member_findings(members),
         "blend_sentence": sentence if len(members) > 1 else None,
         **charts,
     }
 
 
-def on_metrics(
-    found: Json, task: Task, truth: NDArray[Any], predicted: NDArray[Any]
-) -> dict[str, float]:
-    """Return what other predictions of the same rows reach, by the names in `found`."""
-    return {name: metric_named(name, task)(truth, predicted) for name in found}
-
-
-def advice_on(
-    train: NDArray[np.int64] | None,
-    classes: list[str],
-    rows_word: str,
-    found: Json,
-    baseline: Json,
-    metric: Metric,
-) -> list[str]:
-    """Return what to do next, in plain sentences. train: class codes, or None for a number."""
-    advice = []
-    if train is not None:
-        counts = np.bincount(train, minlength=len(classes))
-        rarest = int(counts.argmin())
-        if counts[rarest] < FEW_ROWS:
-            advice.append(
-                f"There are only {counts[rarest]:,} {rows_word} of '{classes[rarest]}' to learn "
-                "from. More of them would help most, and would make these figures more certain."
-            )
-    low, high, base = found["low"], found["high"], baseline["test"]
-    beaten = low > base if metric.higher_is_better else high < base
-    if not beaten:
-        advice.append(
-            "The result is not clearly better than the baseline: the data may not hold what "
-            "decides the answer. Look for what does before using this model."
-        )
-    return advice
+def member_findings(members: list[Member]) -> list[Json]:
+    """Return what the report says of each member."""
+    return [
+        {
+            "name": member.name,
+            "metric_validation": member.value,
+            "sentence": member.trained["stopped"]["sentence"],
+        }
+        for member in members
+    ]

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from treadle.contracts import Json
 from treadle.folder import RunFolder
 
 if TYPE_CHECKING:
     from treadle.loop.state import TrainState
+    from treadle.sinks.sink import Sink
+
+
+def sinks(names: Sequence[str], folder: RunFolder) -> list[SinkWatcher]:
+    """Return a watcher for each sink that was asked for."""
+    return [SinkWatcher(name, folder) for name in names if name]
 
 
 class SinkWatcher:
@@ -18,14 +23,19 @@ class SinkWatcher:
     def __init__(self, name: str, folder: RunFolder) -> None:
         self.name = name
         self.folder = folder
-        self.send: Callable[[Json], Any] | None = None
+        self.sink: Sink | None = None
 
     def __call__(self, state: TrainState) -> None:
         if not state.history or state.history[-1].step != state.step:
             return
-        if self.send is None:
+        if self.sink is None:
             from treadle.sinks import open_sink
 
-            self.send = open_sink(self.name, self.folder.path, self.folder.config)
+            self.sink = open_sink(self.name, self.folder.path, self.folder.config)
         newest = state.history[-1]
-        self.send({"step": newest.step, "epoch": newest.epoch, "values": dict(newest.metrics)})
+        self.sink({"step": newest.step, "epoch": newest.epoch, "values": dict(newest.metrics)})
+
+    def close(self) -> None:
+        """Wait until what was handed over has been sent, or has failed."""
+        if self.sink is not None:
+            self.sink.close()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from treadle.loop.checkpoint import Saver
     from treadle.loop.state import TrainState
     from treadle.watch.progress import Glance
-    from treadle.watch.validation import Evaluate, Validator
+    from treadle.watch.validation import Evaluate, FiniteCheck, Validator
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,16 +115,13 @@ def train(
         every_steps=training.block_steps,
         keep=saving.keep,
     )
-    with Interruption() as interruption, _logging_to(state):
-        validator, watchers = _watchers(training, journal, saver, observer or Observer())
-        first_step = state.step
-        seconds_before = state.seconds
-        stopped = turn(
-            state, training.source, training.step, watchers, training.until | interruption.condition
-        )
-        seconds = max(1e-9, state.seconds - seconds_before)
-        if stopped.kind != "interrupted" and state.step > 0:
-            validator.measure(state)
+    first_step, seconds_before = state.step, state.seconds
+    try:
+        stopped = _turn(training, journal, saver, observer or Observer())
+    finally:
+        saver.wait()
+        _close(training.watchers)
+    seconds = max(1e-9, state.seconds - seconds_before)
     saver.close(state)
     journal.say("stop", _stop_sentence(stopped, state), step=state.step, reason=stopped.kind)
     if stopped.kind == "interrupted":
@@ -136,6 +133,25 @@ def train(
     rows_per_step = training.source.num_rows / training.steps_per_epoch
     pace = (state.step - first_step) * rows_per_step / seconds
     return Trained(stopped=stopped, seconds=state.seconds, samples_per_second=pace, state=state)
+
+
+def _turn(training: Training, journal: Journal, saver: Saver, observer: Observer) -> StopReason:
+    """Turn the loop until it stops, and look a last time at what it came to."""
+    state = training.state
+    with Interruption() as interruption, _logging_to(state):
+        validator, finite, watchers = _watchers(training, journal, saver, observer)
+        until = training.until | interruption.condition
+        stopped = turn(state, training.source, training.step, watchers, until)
+        if stopped.kind != "interrupted" and state.step > 0:
+            finite.close(state)
+            validator.measure(state)
+    return stopped
+
+
+def _close(watchers: Sequence[Watcher]) -> None:
+    for watch in watchers:
+        if hasattr(watch, "close"):
+            watch.close()
 
 
 def _go_on(training: Training, folder: RunFolder, journal: Journal) -> None:
@@ -158,13 +174,17 @@ def _go_on(training: Training, folder: RunFolder, journal: Journal) -> None:
 
 def _watchers(
     training: Training, journal: Journal, saver: Saver, observer: Observer
-) -> tuple[Validator, list[Watcher]]:
+) -> tuple[Validator, FiniteCheck, list[Watcher]]:
     from treadle.watch.horizon import Horizon
     from treadle.watch.progress import Progress
     from treadle.watch.validation import FiniteCheck, Plateau, Validator
 
+    def evaluate(state: TrainState) -> Mapping[str, float]:
+        with _logging_to(None):  # what a forward pass logs while validating is not training's
+            return training.evaluate(state)
+
     validator = Validator(
-        training.evaluate,
+        evaluate,
         training.metric,
         journal,
         every_steps=training.validate_every,
@@ -172,7 +192,8 @@ def _watchers(
     )
     max_steps = training.until.max_steps(training.steps_per_epoch)
     max_seconds = training.until.max_minutes * 60
-    watchers: list[Watcher] = [validator, FiniteCheck(journal, every_steps=100, give_up=_give_up)]
+    finite = FiniteCheck(journal, every_steps=100, give_up=_give_up)
+    watchers: list[Watcher] = [validator, finite]
     if math.isfinite(max_seconds) and training.state.optimizers:
         watchers.insert(0, Horizon(journal, max_steps=max_steps, max_seconds=max_seconds))
     if training.plateau:
@@ -189,7 +210,11 @@ def _watchers(
             max_seconds=max_seconds,
         )
     )
-    return validator, [*watchers, saver]  # the saver last: it keeps what the others remember
+    return (
+        validator,
+        finite,
+        [*watchers, saver],
+    )  # the saver last: it keeps what the others remember
 
 
 def _give_up(sentence: str) -> None:
@@ -213,7 +238,7 @@ def _top(folder: RunFolder) -> object:
 
 
 @contextmanager
-def _logging_to(state: TrainState) -> Iterator[None]:
+def _logging_to(state: TrainState | None) -> Iterator[None]:
     token = _turning.set(state)
     try:
         yield

@@ -10,24 +10,43 @@ import typer
 from treadle.cli import terminal
 
 Data = Annotated[
-    list[str],
+    list[str] | None,
     typer.Argument(
+        metavar="DATA",
         help="CSV, TSV, JSON lines, Parquet or .xlsx files; a folder of images; a file of events.",
         show_default=False,
     ),
 ]
+VALUES = {
+    **dict.fromkeys(("--target", "--ignore", "--weight", "--time", "--group"), "COLUMN"),
+    **dict.fromkeys(("--user", "--item", "--event"), "COLUMN"),
+    **dict.fromkeys(("--validation", "--test"), "FILE"),
+    **dict.fromkeys(("--metric", "--sheet", "--schedule", "--track"), "NAME"),
+    **dict.fromkeys(("--lr", "--batch-size", "--threads", "--seed", "--unfreeze"), "NUMBER"),
+    "--positive": "VALUE",
+    "--kind": "KIND",
+    "--model": "MODEL",
+    "--label-delay": "TIME",
+    "--until": "WORDS",
+    "--start-from": "RUN",
+    "--device": "DEVICE",
+    "--precision": "PRECISION",
+    "--engine": "ENGINE",
+}
 WhatToLearn = "What to learn"
 HowToSplit = "How to split"
 Events = "Events"
 HowToTrain = "How to train"
 
 
-def _option(*names: str, help: str, panel: str) -> Any:
-    return typer.Option(*names, help=help, rich_help_panel=panel, show_default=False)
+def _option(name: str, *, help: str, panel: str) -> Any:
+    """Return an option that says what goes with it (--target COLUMN) rather than its type."""
+    value = VALUES.get(name)
+    return typer.Option(name, help=help, rich_help_panel=panel, show_default=False, metavar=value)
 
 
 def fit(
-    data: Data,
+    data: Data = None,
     target: Annotated[
         str | None, _option("--target", help="The column to predict.", panel=WhatToLearn)
     ] = None,
@@ -178,7 +197,7 @@ def fit(
     from treadle.api.options import FitOptions
 
     options = FitOptions.of(_with_config(given, config))
-    with terminal.Display(quiet=False) as display:
+    with terminal.Display() as display:
         run = fit_data(options, observer=display.observer)
     terminal.say_result(run.result, run.path, as_json=json)
 
@@ -209,7 +228,7 @@ def resume(
     """Go on with a run that was stopped or killed, exactly where its last checkpoint stands."""
     from treadle.api.resume import resume as resume_run
 
-    with terminal.Display(quiet=False) as display:
+    with terminal.Display() as display:
         found = resume_run(
             run,
             until=until,
@@ -227,24 +246,17 @@ def _with_config(given: dict[str, Any], config: Path | None) -> dict[str, Any]:
         return given
     import json
 
+    from treadle.api.options import FitOptions
     from treadle.errors import OptionError
 
+    example = 'It is JSON, e.g. {"target": "price", "until": "10 minutes"}.'
     try:
-        written = json.loads(config.read_text())
+        written = json.loads(config.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise OptionError(
-            f"--config {config} could not be read: {error}.",
-            'It is JSON, e.g. {"target": "price"}.',
-        ) from error
+        raise OptionError(f"--config {config} could not be read: {error}.", example) from error
     if not isinstance(written, dict):
-        raise OptionError(f"--config {config} holds no JSON object.", 'E.g. {"target": "price"}.')
-    written = {name.replace("-", "_"): value for name, value in written.items()}
-    changed = {name: value for name, value in given.items() if value != _default(name)}
-    return {**given, **written, **changed}
-
-
-def _default(name: str) -> Any:
-    from treadle.api.options import FitOptions
-
-    default = FitOptions.model_fields[name].default
-    return None if default == () else default
+        raise OptionError(f"--config {config} holds no JSON object.", example)
+    written = {str(name).replace("-", "_"): value for name, value in written.items()}
+    usual = {name: field.default for name, field in FitOptions.model_fields.items()}
+    said = {name: value for name, value in given.items() if value not in (None, [], usual[name])}
+    return {**given, **written, **said}

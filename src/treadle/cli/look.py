@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,6 +11,8 @@ import typer
 from treadle.cli import terminal
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
+ROWS_WORD = {"table": "Rows", "images": "Photos", "events": "Events and moments"}
+RUNS_COLUMNS = ("run", "state", "learns", "figure", "baseline", "started")
 RunPath = Annotated[Path, typer.Argument(help="The run folder.", show_default=False)]
 
 
@@ -60,10 +63,13 @@ def predict(
     if json:
         terminal.print_json(summary)
         return
-    typer.echo(f"{summary['rows']:,} rows are in {place}.")
+    out_words = terminal.console()
+    terminal.say(out_words, f"{summary['rows']:,} rows are in {place}.")
     if summary["problems"]:
-        typer.echo(
-            f"{summary['problems']:,} of them could not be scored; their column 'problem' says why."
+        terminal.say(
+            out_words,
+            f"{summary['problems']:,} of them could not be scored in full; the column 'problem' "
+            "says why.",
         )
 
 
@@ -75,11 +81,9 @@ def explain(run: RunPath, json: Json = False) -> None:
     if json:
         terminal.print_json({"run": str(run), "sentences": sentences})
         return
-    from rich.console import Console
-
-    console = Console(highlight=False)
-    for sentence in sentences:
-        console.print(sentence, markup=False)
+    out = terminal.console()
+    for number, sentence in enumerate(sentences):
+        terminal.say(out, sentence, style="bold" if number == 0 else None)
 
 
 def report(
@@ -91,7 +95,10 @@ def report(
     from treadle.report.page import write
 
     place = write(run, out)
-    terminal.print_json({"report": str(place)}) if json else typer.echo(f"Report: {place}")
+    if json:
+        terminal.print_json({"run": str(run), "report": str(place)})
+    else:
+        typer.echo(f"Report: {place}")
 
 
 def runs(
@@ -105,7 +112,7 @@ def runs(
     if json:
         terminal.print_json({"runs": found})
         return
-    _print_table(found)
+    _print_runs(found)
 
 
 def demo(
@@ -115,42 +122,56 @@ def demo(
     """Train on data that comes with scikit-learn, to see what a run looks like. Takes seconds."""
     from treadle.api.demo import demo as run_demo
 
-    with terminal.Display(quiet=False) as display:
+    with terminal.Display() as display:
         run = run_demo(out, observer=display.observer)
     terminal.say_result(run.result, run.path, as_json=json)
 
 
 def _print_check(found: dict[str, Any]) -> None:
-    from rich.console import Console
     from rich.table import Table
 
-    console = Console(highlight=False)
+    out = terminal.console()
     for sentence in found["sentences"]:
-        console.print(f"• {sentence}", markup=False)
-    if found.get("columns"):
+        terminal.say(out, sentence, bullet="• ")
+    parts = ", ".join(f"{count:,} for {part}" for part, count in found["rows"].items())
+    terminal.say(out, f"{ROWS_WORD[found['kind']]}: {parts}.", bullet="• ")
+    if found["columns"]:
         table = Table("column", "taken for", "why", box=None, pad_edge=False, header_style="bold")
         for column in found["columns"]:
             table.add_row(column["name"], column["kind"].replace("_", " "), column.get("why", ""))
-        console.print()
-        console.print(table)
-    console.print()
+        terminal.say(out, "")
+        out.print(table)
+    terminal.say(out, "")
     for finding in found["findings"]:
-        console.print(f"{finding['severity']}: {finding['sentence']}", markup=False)
+        terminal.say(out, f"{finding['severity']}: {finding['sentence']}")
         if finding.get("action"):
-            console.print(f"    {finding['action']}", markup=False)
+            terminal.say(out, finding["action"], bullet="    ")
     if not found["findings"]:
-        console.print("Nothing looks wrong.")
+        terminal.say(out, "Nothing looks wrong.")
 
 
-def _print_table(rows: list[dict[str, Any]]) -> None:
-    from rich.console import Console
+def _print_runs(rows: list[dict[str, Any]]) -> None:
     from rich.table import Table
 
-    console = Console(highlight=False)
+    out = terminal.console()
     if not rows:
-        console.print("There are no runs here yet.")
+        terminal.say(out, "There are no runs here yet.")
         return
-    table = Table(*(name.replace("_", " ") for name in rows[0]), box=None, header_style="bold")
+    table = Table(*RUNS_COLUMNS, box=None, pad_edge=False, header_style="bold")
+    table.columns[0].overflow = "fold"
     for row in rows:
-        table.add_row(*("" if value is None else str(value) for value in row.values()))
-    console.print(table)
+        figure = "" if row["value"] is None else f"{row['metric']} {row['value']:.4g}"
+        base = "" if row["baseline"] is None else f"{row['baseline']:.4g}"
+        state, learned = row["state"], row["target"] or row["kind"] or ""
+        table.add_row(row["path"], state, learned, figure, base, _moment(row["started"]))
+    out.print(table)
+    for row in rows:
+        if row["problem"]:
+            terminal.say(out, f"{row['path']}: {row['problem']}", style="yellow")
+
+
+def _moment(text: str | None) -> str:
+    """Return a journal's moment as people here write it, to the minute."""
+    if not text:
+        return ""
+    return datetime.fromisoformat(text).astimezone().strftime("%Y-%m-%d %H:%M")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 from typing import Annotated, Any
 
@@ -42,7 +43,9 @@ def _treadle(
 
 def main(arguments: list[str] | None = None) -> None:
     """Run one command and exit: 0 success, 1 a fault of ours, 2 a user's mistake, 130 Ctrl-C."""
-    arguments = sys.argv[1:] if arguments is None else arguments
+    if arguments is None:
+        arguments = sys.argv[1:]
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # a request to stop, as Ctrl-C is
     sys.exit(_run(arguments, as_json="--json" in arguments))
 
 
@@ -54,7 +57,7 @@ def _run(arguments: list[str], *, as_json: bool) -> int:
     except TreadleError as error:
         return _say_error(error.message, error.hint, error.exit_code, as_json)
     except KeyboardInterrupt:
-        return _say_error("stopped by Ctrl-C.", "", 130, as_json)
+        return _say_error("it was asked to stop.", "", 130, as_json)
     except BrokenPipeError:  # the reader of our output went away, as `| head` does
         sys.stderr.close()
         return 0
@@ -65,6 +68,8 @@ def _run(arguments: list[str], *, as_json: bool) -> int:
 
 def _other_error(error: Exception, as_json: bool) -> int:
     """Tell typer's own errors as a user's mistake, and anything else as a fault of ours."""
+    if type(error).__name__ == "NoArgsIsHelpError":  # `treadle` alone: it has said its help
+        return 0
     if hasattr(error, "format_message") and hasattr(error, "exit_code"):
         context = getattr(error, "ctx", None)
         hint = f"See: {context.command_path} --help" if context is not None else ""
@@ -83,9 +88,12 @@ def _other_error(error: Exception, as_json: bool) -> int:
 
 
 def _say_error(message: str, hint: str, exit_code: int, as_json: bool) -> int:
-    stream = sys.stderr
-    prefix = "stopped" if exit_code == 130 else "error"
-    stream.write(f"{prefix}: {message}\n" + (f"hint: {hint}\n" if hint else ""))
+    from treadle.cli.terminal import console, say
+
+    out = console(stderr=True)
+    say(out, message, bullet="stopped: " if exit_code == 130 else "error: ")
+    if hint:
+        say(out, hint, bullet="hint: ")
     if as_json:
         found: dict[str, Any] = {"error": message, "hint": hint, "exit_code": exit_code}
         sys.stdout.write(json.dumps(found, ensure_ascii=False) + "\n")

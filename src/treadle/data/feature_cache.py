@@ -64,7 +64,9 @@ class FeatureCache:
             held = _as_keys(shard.hashes)
             at = np.minimum(np.searchsorted(held, wanted), len(held) - 1)
             new = (held[at] == wanted) & ~found
-            if new.any() and not found.any():
+            if not new.any():
+                continue
+            if not found.any():
                 rows = np.zeros((len(wanted), *shard.features.shape[1:]), shard.features.dtype)
             rows[new] = shard.features[at[new]]
             found |= new

@@ -1,8 +1,9 @@
-"""An engineer's own data as a source: tensors, dicts of tensors, a Dataset, a DataLoader."""
+"""Which kind of data an engineer gave, and what it is as a source of batches."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import hashlib
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,179 +18,14 @@ from torch.utils.data import (
     SequentialSampler,
     Subset,
     TensorDataset,
-    default_collate,
-    get_worker_info,
 )
 
-from treadle.contracts import Cursor, mix
-from treadle.data.batches import TensorSource, order
+from treadle.data.batches import TensorSource
+from treadle.data.own_sources import DatasetSource, DictSource, LoaderSource, TupleSource
 from treadle.errors import DataError
 
-OwnBatch = Any
-"""What a user's loss gets: (input, target) or a dict of tensors, or what their loader yields."""
-
-
-class TupleSource:
-    """Tensors given as a tuple (x, y): batches are tuples of the same."""
-
-    def __init__(self, tensors: Sequence[Tensor], **options: Any) -> None:
-        self.inner = TensorSource({str(i): t for i, t in enumerate(tensors)}, **options)
-        self.width = len(tensors)
-        self.num_rows = self.inner.num_rows
-        self.steps_per_epoch = self.inner.steps_per_epoch
-
-    def batches(self, start: Cursor) -> Iterator[tuple[OwnBatch, Cursor]]:
-        for batch, cursor in self.inner.batches(start):
-            yield self._tuple(batch), cursor
-
-    def once(self) -> Iterator[OwnBatch]:
-        return map(self._tuple, self.inner.once())
-
-    def _tuple(self, batch: dict[str, Tensor]) -> tuple[Tensor, ...]:
-        return tuple(batch[str(i)] for i in range(self.width))
-
-
-class DictSource(TensorSource):
-    """A dict of tensors: batches are dicts of the same names, without a row number."""
-
-    def batches(self, start: Cursor) -> Iterator[tuple[OwnBatch, Cursor]]:
-        for batch, cursor in super().batches(start):
-            yield {name: t for name, t in batch.items() if name != "row"}, cursor
-
-    def once(self) -> Iterator[OwnBatch]:
-        for batch in super().once():
-            yield {name: tensor for name, tensor in batch.items() if name != "row"}
-
-
-class DatasetSource:
-    """A map-style Dataset in our own order, which is a function of (seed, epoch), from any row on.
-
-    num_workers: processes that fetch samples. In them every sample is fetched with generators
-    seeded by (seed, epoch, row), so that augmentation is the same however many there are.
-    """
-
-    def __init__(
-        self,
-        dataset: Dataset[Any],
-        *,
-        batch_size: int,
-        seed: int = 0,
-        shuffle: bool = True,
-        drop_last: bool = False,
-        collate: Callable[[list[Any]], OwnBatch] | None = None,
-        num_workers: int = 0,
-        device: torch.device | None = None,
-    ) -> None:
-        self.dataset = dataset
-        self.num_rows = len(dataset)  # type: ignore[arg-type]
-        if self.num_rows == 0:
-            raise DataError("the Dataset is empty.", "Training needs at least one sample.")
-        self.batch_size = batch_size
-        self.seed = seed
-        self.shuffle = shuffle
-        self.collate = collate or default_collate
-        self.num_workers = num_workers
-        self.device = device or torch.device("cpu")
-        whole = self.num_rows // batch_size
-        self.steps_per_epoch = whole if drop_last and whole else -(-self.num_rows // batch_size)
-
-    def batches(self, start: Cursor) -> Iterator[tuple[OwnBatch, Cursor]]:
-        epoch, position = start
-        while True:
-            for batch in self._fetch(self._chunks(epoch)[position // self.batch_size :], epoch):
-                position += self.batch_size
-                last = position // self.batch_size >= self.steps_per_epoch
-                yield batch, Cursor(epoch + 1, 0) if last else Cursor(epoch, position)
-            epoch, position = epoch + 1, 0
-
-    def once(self) -> Iterator[OwnBatch]:
-        rows = range(self.num_rows)
-        step = self.batch_size
-        yield from self._fetch([list(rows[i : i + step]) for i in range(0, len(rows), step)], 0)
-
-    def _chunks(self, epoch: int) -> list[list[int]]:
-        drawn = order(self.num_rows, self.seed, epoch) if self.shuffle else None
-        rows = list(range(self.num_rows)) if drawn is None else drawn.tolist()
-        starts = range(0, self.steps_per_epoch * self.batch_size, self.batch_size)
-        return [rows[i : i + self.batch_size] for i in starts]
-
-    def _fetch(self, chunks: list[list[int]], epoch: int) -> Iterator[OwnBatch]:
-        loader: DataLoader[Any] = DataLoader(
-            _Seeded(self.dataset, self.seed, epoch) if self.num_workers else self.dataset,
-            batch_sampler=chunks,
-            collate_fn=self.collate,
-            num_workers=self.num_workers,
-            generator=torch.Generator().manual_seed(mix(self.seed, epoch, 1)),
-        )
-        for batch in loader:
-            yield to_device(batch, self.device)
-
-
-class LoaderSource:
-    """A DataLoader whose order is not ours: it is turned as it is.
-
-    Where it has a state_dict (torchdata's StatefulDataLoader), that is saved and put back;
-    otherwise a resume starts its epoch anew, and `exact` is False.
-    """
-
-    def __init__(self, loader: Any, device: torch.device | None = None) -> None:
-        self.loader = loader
-        self.device = device or torch.device("cpu")
-        batch_size = getattr(loader, "batch_size", None) or 1
-        try:
-            self.num_batches: int | None = len(loader)
-        except TypeError:  # an iterable dataset does not know its length
-            self.num_batches = None
-        keeps_place = hasattr(loader, "state_dict") and hasattr(loader, "load_state_dict")
-        self.exact = keeps_place and self.num_batches is not None
-        self.steps_per_epoch = self.num_batches or 1_000
-        self.num_rows = self.steps_per_epoch * batch_size
-
-    def batches(self, start: Cursor) -> Iterator[tuple[OwnBatch, Cursor]]:
-        epoch, position = start if self.exact else Cursor(start.epoch, 0)
-        while True:
-            before = position
-            for batch, is_last in self._marked(position):
-                position += 1
-                after = Cursor(epoch + 1, 0) if is_last else Cursor(epoch, position)
-                yield to_device(batch, self.device), after
-            if position == before:
-                raise DataError("the DataLoader yielded no batch.", "Does its dataset have rows?")
-            epoch, position = epoch + 1, 0
-
-    def _marked(self, position: int) -> Iterator[tuple[OwnBatch, bool]]:
-        """Yield (batch, whether it is the epoch's last); never ahead where the length is known."""
-        if self.num_batches is None:
-            yield from _mark_last(iter(self.loader))
-            return
-        for number, batch in enumerate(self.loader, start=position + 1):
-            yield batch, number >= self.num_batches
-
-    def once(self) -> Iterator[OwnBatch]:
-        for batch in self.loader:
-            yield to_device(batch, self.device)
-
-
-class _Seeded(Dataset[Any]):
-    """Fetches each sample with generators seeded by its place, in worker processes alone."""
-
-    def __init__(self, inner: Dataset[Any], seed: int, epoch: int) -> None:
-        self.inner = inner
-        self.seed = seed
-        self.epoch = epoch
-
-    def __getitem__(self, row: int) -> Any:
-        if get_worker_info() is not None:
-            import random
-
-            number = mix(self.seed, self.epoch, row)
-            torch.manual_seed(number)
-            np.random.seed(number % (1 << 32))
-            random.seed(number)
-        return self.inner[row]
-
-
 Own = TupleSource | DictSource | DatasetSource | LoaderSource
+FINGERPRINT_ROWS = 100_000
 
 
 def as_source(
@@ -199,22 +35,40 @@ def as_source(
 
     Raises: DataError for a kind of data that is not known.
     """
-    options = {"batch_size": batch_size, "seed": seed, "shuffle": shuffle}
+    options: dict[str, Any] = {"batch_size": batch_size, "seed": seed, "shuffle": shuffle}
     if isinstance(data, TensorDataset):
         data = data.tensors
-    if isinstance(data, DataLoader) or (hasattr(data, "__iter__") and hasattr(data, "dataset")):
+    if isinstance(data, IterableDataset):
+        data = DataLoader(data, batch_size=batch_size)
+    if is_loader(data):
         return _from_loader(data, seed, device)
     if isinstance(data, Mapping):
         tensors = {str(name): as_tensor(value, device) for name, value in data.items()}
-        return DictSource(tensors, **options), []  # type: ignore[arg-type]
-    if isinstance(data, (tuple, list)) and all(hasattr(part, "shape") for part in data):
+        return DictSource(tensors, **options), []
+    if isinstance(data, (tuple, list)) and _is_columns(data):
         return TupleSource([as_tensor(part, device) for part in data], **options), []
+    if hasattr(data, "shape"):
+        return TupleSource([as_tensor(data, device)], bare=True, **options), []
     if hasattr(data, "__getitem__") and hasattr(data, "__len__"):
-        return DatasetSource(data, device=device, **options), []  # type: ignore[arg-type]
+        return DatasetSource(data, device=device, **options), []
     raise DataError(
         f"data of the kind {type(data).__name__} is not known.",
         "Give (x, y), a dict of tensors or arrays, a torch Dataset, or a DataLoader.",
     )
+
+
+def is_loader(data: Any) -> bool:
+    """Tell whether data comes in batches already, in an order that is not ours to draw."""
+    return isinstance(data, (DataLoader, IterableDataset)) or (
+        hasattr(data, "__iter__") and hasattr(data, "dataset") and not isinstance(data, Dataset)
+    )
+
+
+def num_rows_of(data: Any) -> int:
+    """Return how many rows tensors, arrays, dicts of them, or a Dataset have."""
+    if isinstance(data, Mapping):
+        return len(next(iter(data.values()), ()))
+    return len(data[0]) if isinstance(data, (tuple, list)) and _is_columns(data) else len(data)
 
 
 def rows_of(data: Any, rows: Any) -> Any:
@@ -222,32 +76,55 @@ def rows_of(data: Any, rows: Any) -> Any:
     if isinstance(data, TensorDataset):
         data = data.tensors
     if isinstance(data, Mapping):
-        return {name: value[rows] for name, value in data.items()}
-    if isinstance(data, (tuple, list)) and all(hasattr(part, "shape") for part in data):
-        return tuple(part[rows] for part in data)
-    return Subset(data, rows.tolist())
+        return {name: _taken(value, rows) for name, value in data.items()}
+    if isinstance(data, (tuple, list)) and _is_columns(data):
+        return tuple(_taken(part, rows) for part in data)
+    return _taken(data, rows) if hasattr(data, "shape") else Subset(data, rows.tolist())
 
 
 def as_tensor(value: Any, device: torch.device) -> Tensor:
-    """Return a tensor on `device`; arrays of float64 become float32, as torch modules expect."""
+    """Return a tensor on `device`; arrays of float64 become float32, as torch modules expect.
+
+    Raises: DataError for what holds no numbers.
+    """
     if isinstance(value, Tensor):
         return value.to(device)
     array = np.asarray(value)
+    if array.dtype.kind not in "biuf":
+        raise DataError(
+            f"an array of {array.dtype} holds no numbers that a tensor could.",
+            "Turn text and dates into numbers first, or let treadle.fit(frame, target=…) do it.",
+        )
     if array.dtype == np.float64:
         array = array.astype(np.float32)
-    return torch.from_numpy(np.ascontiguousarray(array)).to(device)
+    return torch.from_numpy(np.require(array, requirements=["C", "W"])).to(device)
 
 
-def to_device(batch: OwnBatch, device: torch.device) -> OwnBatch:
-    """Move every tensor of a batch, nested in any way, and leave the rest as it is."""
-    if isinstance(batch, Tensor):
-        return batch.to(device, non_blocking=True)
-    if isinstance(batch, Mapping):
-        return {name: to_device(value, device) for name, value in batch.items()}
-    if isinstance(batch, (tuple, list)):
-        moved = [to_device(value, device) for value in batch]
-        return type(batch)(*moved) if hasattr(batch, "_fields") else type(batch)(moved)
-    return batch
+def fingerprint(source: Own, held_out: Own | None = None) -> dict[str, Any]:
+    """Return what tells tensors in memory from others; of a Dataset or loader only its size.
+
+    Of tensors with over 100,000 rows as many rows, evenly spread, are looked at.
+    """
+    digest = hashlib.sha256()
+    for part in (source, held_out):
+        digest.update(str(part.num_rows if part else None).encode())
+        inner = part.inner if isinstance(part, TupleSource) else part
+        if isinstance(inner, TensorSource):
+            for name, tensor in inner.tensors.items():
+                few = tensor.detach()[:: max(1, len(tensor) // FINGERPRINT_ROWS)].cpu()
+                digest.update(f"{name} {few.dtype} {tuple(tensor.shape)}".encode())
+                digest.update(few.contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+    return {"sha256": digest.hexdigest(), "rows": source.num_rows}
+
+
+def _is_columns(data: Sequence[Any]) -> bool:
+    """Tell (x, y) from a list of samples: a tuple with an array in it, or a list of arrays."""
+    shaped = [hasattr(part, "shape") for part in data]
+    return any(shaped) if isinstance(data, tuple) else bool(shaped) and all(shaped)
+
+
+def _taken(value: Any, rows: Any) -> Any:
+    return value[rows] if isinstance(value, Tensor) else np.asarray(value)[rows]
 
 
 def _from_loader(loader: Any, seed: int, device: torch.device) -> tuple[Own, list[str]]:
@@ -259,7 +136,7 @@ def _from_loader(loader: Any, seed: int, device: torch.device) -> tuple[Own, lis
             shuffle=isinstance(loader.sampler, RandomSampler),
             drop_last=loader.drop_last,
             collate=loader.collate_fn,
-            num_workers=loader.num_workers,
+            loading=_loading(loader),
             device=device,
         )
         return source, [
@@ -275,6 +152,13 @@ def _from_loader(loader: Any, seed: int, device: torch.device) -> tuple[Own, lis
     ]
 
 
+def _loading(loader: Any) -> dict[str, Any]:
+    """Return how a DataLoader fetches: all but what it fetches, and in which order."""
+    names = "num_workers", "pin_memory", "timeout", "worker_init_fn", "multiprocessing_context"
+    found = {name: getattr(loader, name) for name in names}
+    return found | ({"prefetch_factor": loader.prefetch_factor} if loader.num_workers else {})
+
+
 def _has_standard_order(loader: Any) -> bool:
     return (
         type(loader) is DataLoader
@@ -282,16 +166,5 @@ def _has_standard_order(loader: Any) -> bool:
         and type(loader.sampler) in (RandomSampler, SequentialSampler)
         and not getattr(loader.sampler, "replacement", False)
         and type(loader.batch_sampler) is BatchSampler
+        and len(loader.sampler) == len(loader.dataset)  # type: ignore[arg-type]
     )
-
-
-def _mark_last(items: Iterator[Any]) -> Iterator[tuple[Any, bool]]:
-    """Yield (item, whether it is the last)."""
-    try:
-        current = next(items)
-    except StopIteration:
-        return
-    for following in items:
-        yield current, False
-        current = following
-    yield current, True

@@ -56,7 +56,7 @@ def write(folder: Path, files: Files, facts: Json) -> Path:
         shutil.rmtree(place, ignore_errors=True)
         temporary.rename(place)
         sync_folder(folder)
-    except OSError as error:
+    except Exception as error:  # safetensors has errors of its own for a full disk
         shutil.rmtree(temporary, ignore_errors=True)
         raise SaveError(
             f"the checkpoint of step {facts['step']:,} could not be written to {folder}: {error}.",
@@ -72,6 +72,8 @@ def read(place: Path) -> tuple[Files, Json]:
     """
     try:
         manifest = json.loads((place / MANIFEST).read_text())
+        if manifest["format"] > FORMAT:
+            raise BrokenCheckpointError(f"{place} has format {manifest['format']}, a newer one.")
         for name, expected in manifest["sha256"].items():
             if _sha256(place / name) != expected:
                 raise BrokenCheckpointError(f"{place / name} was changed after it was written.")
@@ -81,18 +83,24 @@ def read(place: Path) -> tuple[Files, Json]:
             if name.endswith(".safetensors")
         }
         return files, json.loads((place / "state.json").read_text())
-    except (OSError, ValueError, KeyError, AttributeError, SafetensorError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, SafetensorError) as error:
         raise BrokenCheckpointError(f"{place} is not a whole checkpoint: {error}.") from error
 
 
 def read_newest(folder: Path) -> tuple[tuple[Files, Json] | None, list[str]]:
-    """Return the newest whole checkpoint below `folder`, or None, and a word on each broken one."""
+    """Return the newest whole checkpoint below `folder`, or None, and a word on each broken one.
+
+    A broken one is set aside under another name, so that it is never counted among the newest.
+    """
     broken: list[str] = []
     for place in sorted(folder.glob("step-*"), reverse=True):
         try:
             return read(place), broken
         except BrokenCheckpointError as error:
-            broken.append(f"{error.message} An older checkpoint is used instead.")
+            aside = folder / f"broken-{place.name}"
+            shutil.rmtree(aside, ignore_errors=True)
+            place.rename(aside)
+            broken.append(f"{error.message} It was set aside as {aside.name}.")
     return None, broken
 
 
@@ -146,11 +154,18 @@ class Saver:
 
     def close(self, state: TrainState) -> None:
         """Save the newest state that a run can go on from, and wait until that is done."""
-        self._join()
+        self.wait()
+        self._raise_failure()
         files, facts = self._left_at or state.snapshot()
         if facts["step"] != self.saved_step and facts["step"] % self.every_steps == 0:
             self._begin(files, facts)
-            self._join()
+            self.wait()
+            self._raise_failure()
+
+    def wait(self) -> None:
+        """Wait until a save under way is done."""
+        if self._thread:
+            self._thread.join()
 
     def _begin(self, files: Files, facts: Json) -> None:
         self._thread = threading.Thread(target=self._write, args=(files, facts), name="checkpoint")
@@ -165,11 +180,6 @@ class Saver:
             self.failure = error
         finally:
             self._last = time.monotonic()
-
-    def _join(self) -> None:
-        if self._thread:
-            self._thread.join()
-        self._raise_failure()
 
     def _raise_failure(self) -> None:
         if self.failure:

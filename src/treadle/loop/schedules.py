@@ -65,11 +65,21 @@ def warmup_stable_decay(*, warmup: float = 0.05, decay: float = 0.2) -> Schedule
 
 def plateau(*, warmup: float = 0.0) -> Schedule:
     """Stay at the full rate; a watcher lowers `scale` by decision where validation stands still."""
-    return lambda step, horizon, scale: scale * min(1.0, _phases(step, horizon, warmup)[0])
+    if not warmup:
+        return constant()
+    return lambda step, horizon, scale: scale * _phases(step, horizon, warmup)[0]
 
 
 def _phases(step: int, horizon: int, warmup: float) -> tuple[float, float]:
-    """Return how far the warm-up is (1 when over), and how far what follows is, both in [0, 1]."""
+    """Return how far the warm-up is (1 when over), and how far what follows is, both in [0, 1].
+
+    Raises: OptionError where there is no horizon to lay a schedule out for.
+    """
+    if horizon < 1:
+        raise OptionError(
+            f"a schedule is laid out for a number of steps, and the state's horizon is {horizon}.",
+            "Say TrainState(…, horizon=STEPS), the steps that training will take.",
+        )
     rise = max(0, round(warmup * horizon))
     rising = 1.0 if step >= rise else (step + 1) / (rise + 1)
     along = min(1.0, max(0.0, (step - rise) / max(1, horizon - rise)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from treadle.contracts import Cursor, Json, Validation
+from treadle.errors import RunError
 from treadle.loop.randomness import generator_states, set_generator_states
 from treadle.loop.tree import flatten, unflatten
 
@@ -55,7 +57,7 @@ class Totals:
 
     def take_logged(self) -> dict[str, float]:
         """Return the means of what was logged since the last call."""
-        means = {name: float(pair[0] / pair[1]) for name, pair in self.logged.items()}
+        means = {name: float(pair[0] / pair[1]) for name, pair in sorted(self.logged.items())}
         self.logged.clear()
         return means
 
@@ -136,7 +138,7 @@ class TrainState:
         self.best_step, self.best_value = self.step, value
         if not weights:
             return
-        present = {**self.model.state_dict(), **self.average}
+        present = self._averaged_state()
         if present.keys() == self.best_weights.keys() and all(
             self.best_weights[name].shape == tensor.shape for name, tensor in present.items()
         ):
@@ -148,7 +150,20 @@ class TrainState:
     def give_back_best(self) -> None:
         """Put the best weights into the model."""
         if self.best_weights:
-            self.model.load_state_dict(self.best_weights)
+            self.model.load_state_dict({**self.model.state_dict(), **self.best_weights})
+
+    def _averaged_state(self) -> dict[str, Tensor]:
+        """Return the model's tensors by name, the averaged ones in place of their parameters.
+
+        A parameter that two parts of a module share has two names there and one average.
+        """
+        own = self.model.state_dict()
+        tensors = {name: value for name, value in own.items() if isinstance(value, Tensor)}
+        if not self.average:
+            return tensors
+        every = list(self.module.named_parameters(remove_duplicate=False))
+        averages = {id(p): self.average[name] for name, p in every if name in self.average}
+        return tensors | {name: averages[id(p)] for name, p in every if id(p) in averages}
 
     def snapshot(self) -> tuple[dict[str, dict[str, Tensor]], Json]:
         """Return a copy of everything: tensors by file and name (on the CPU), and JSON facts."""
@@ -177,11 +192,12 @@ class TrainState:
         self.model.load_state_dict(unflatten(skeletons["model"], files["model"]))
         for place in ("optimizers", "extras"):
             for name, part in getattr(self, place).items():
-                part.load_state_dict(unflatten(skeletons[place][name], files[place]))
+                saved = _saved(place, name, skeletons[place])
+                take_back(part, unflatten(saved, files[place]))
         self.totals.restore(files["totals"])
         for name, tensor in self.average.items():
             tensor.copy_(files["average"][name])
-        self.best_weights = {name: t.to(self.device) for name, t in files["best"].items()}
+        self.best_weights = {n: t.to(self.device, copy=True) for n, t in files["best"].items()}
         for name in ("step", "epoch", "position", "horizon", "scale", "memory"):
             setattr(self, name, facts[name])
         self.best_step, self.best_value = facts["best_step"], facts["best_value"]
@@ -196,3 +212,30 @@ class TrainState:
             "history": history,
             "seconds": self.seconds,
         }
+
+
+def take_back(part: Stateful, state: Any) -> None:
+    """Load a state; an optimizer's tensors keep their place where they are there already.
+
+    torch's optimizers would take the given tensors for their own, in the layout they come in.
+    """
+    if not isinstance(part, torch.optim.Optimizer):
+        part.load_state_dict(state)
+        return
+    before = {parameter: dict(values) for parameter, values in part.state.items()}
+    part.load_state_dict(copy.deepcopy(state))
+    for parameter, values in part.state.items():
+        for name, loaded in values.items():
+            own = before.get(parameter, {}).get(name)
+            if isinstance(own, Tensor) and own.shape == loaded.shape:
+                values[name] = own.copy_(loaded)
+
+
+def _saved(place: str, name: str, skeletons: Json) -> Any:
+    if name in skeletons:
+        return skeletons[name]
+    raise RunError(
+        f"the checkpoint keeps no state of '{name}' among its {place}: "
+        f"{', '.join(skeletons) or 'there are none'}.",
+        "Resume with the same optimizers and extras, or start a new run.",
+    )

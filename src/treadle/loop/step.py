@@ -12,11 +12,13 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 
 from treadle.contracts import Collective, Schedule
 from treadle.errors import OptionError
+from treadle.loop.asking import update_asking
+from treadle.loop.buffers import BufferGuard
 from treadle.loop.schedules import constant
 from treadle.loop.state import TrainState
 
@@ -57,6 +59,9 @@ class EagerStep:
     Equal to the bit to the plain loop `loss.backward(); optimizer.step()` where nothing more is
     asked for. A batch whose loss or gradient is not finite is skipped: parameters, optimizer
     state and buffers stay as they were, and `state.totals.non_finite` is raised.
+
+    schedule: sets the learning rates before each update. Without one the rates are left alone
+              (a torch scheduler of the user's own may move them) unless `state.scale` changes
     """
 
     def __init__(
@@ -68,10 +73,10 @@ class EagerStep:
         collective: Collective | None = None,
     ) -> None:
         self.loss = loss
-        self.schedule = schedule or constant()
+        self.schedule = schedule
         self.options = options or StepOptions()
         self.collective = collective
-        self._buffers: _BufferGuard | None = None
+        self._buffers: BufferGuard | None = None
 
     def prepare(self, state: TrainState) -> None:
         """Make the state's tensors that this step will change. Call once, before step 0."""
@@ -85,48 +90,59 @@ class EagerStep:
             }
 
     def __call__(self, state: TrainState, batch: Any) -> None:
-        guard = self._buffers = self._buffers or _BufferGuard(state.module)
-        set_rate(state, self.schedule)
+        guard = self._buffers = self._buffers or BufferGuard(state.module)
+        self._set_rates(state)
         guard.remember()
-        for optimizer in state.optimizers.values():
-            if isinstance(optimizer, torch.optim.LBFGS):  # asks for the loss again and again
-                optimizer.step(lambda: self._gradients(state, batch)[0])
-                return
-        mean, loss_sum, weight = self._gradients(state, batch, whole=True)
-        if self._is_finite(state, mean):
-            for optimizer in state.optimizers.values():
-                optimizer.step()
+        mean, loss_sum, weight = self._gradients(state, batch)
+        if self._is_finite(state, mean) and self._update(state, batch, mean):
             self._move_average(state)
             state.totals.add(loss_sum, weight)
         else:
             guard.put_back()
             state.totals.non_finite.add_(1)
 
-    def _gradients(
-        self, state: TrainState, batch: Any, *, whole: bool = False
-    ) -> tuple[Tensor, Tensor, Tensor | float]:
+    def _set_rates(self, state: TrainState) -> None:
+        if self.schedule is not None:
+            set_rate(state, self.schedule)
+        elif state.scale != 1.0 or _was_set(state):
+            set_rate(state, constant())
+
+    def _update(self, state: TrainState, batch: Any, mean: Tensor) -> bool:
+        """Step every optimizer; return False where LBFGS led out of the finite numbers."""
+        optimizers = list(state.optimizers.values())
+        if not any(isinstance(optimizer, torch.optim.LBFGS) for optimizer in optimizers):
+            for optimizer in optimizers:
+                optimizer.step()
+            return True
+
+        def evaluate() -> Tensor:
+            again, _, _ = self._gradients(state, batch)
+            self._is_finite(state, again)
+            return again
+
+        return update_asking(optimizers, trained(state), mean, evaluate)
+
+    def _gradients(self, state: TrainState, batch: Any) -> tuple[Tensor, Tensor, Tensor | float]:
         """Leave the mean loss's gradients in the parameters; return (mean, sum, weight)."""
         for optimizer in state.optimizers.values():
             optimizer.zero_grad(set_to_none=True)
         if self.options.accumulate == 1 and self.collective is None:
             loss_sum, weight, mean = self._forward(batch, state.device)
             mean.backward()
-            if not whole:
-                state.totals.add(loss_sum, weight)
             return mean.detach(), loss_sum, weight
         return self._gradients_by_slices(state, batch)
 
     def _gradients_by_slices(
         self, state: TrainState, batch: Any
     ) -> tuple[Tensor, Tensor, Tensor | float]:
-        total = torch.zeros((), device=state.device)
-        weights = torch.zeros((), device=state.device)
+        sums, counts = [], []
         for part in slices(batch, self.options.accumulate):
             loss_sum, weight, _ = self._forward(part, state.device)
             loss_sum.backward()
-            total += loss_sum.detach()
-            weights += weight
-        gradients = [p.grad for p in state.module.parameters() if p.grad is not None]
+            sums.append(loss_sum.detach())
+            counts.append(torch.as_tensor(weight, dtype=loss_sum.dtype, device=loss_sum.device))
+        total, weights = torch.stack(sums).sum(), torch.stack(counts).sum()
+        gradients = [p.grad for p in trained(state) if p.grad is not None]
         if self.collective is not None:
             self.collective.sum([*gradients, total, weights])
         torch._foreach_div_(gradients, weights)
@@ -148,7 +164,7 @@ class EagerStep:
 
     def _is_finite(self, state: TrainState, mean: Tensor) -> bool:
         """Clip, and tell whether loss and gradients are finite."""
-        parameters = [p for p in state.module.parameters() if p.grad is not None]
+        parameters = [p for p in trained(state) if p.grad is not None]
         gradients = [_values(p.grad) for p in parameters if p.grad is not None]
         norm = get_total_norm(gradients) if gradients else mean
         if self.options.clip_norm is not None:
@@ -158,36 +174,13 @@ class EagerStep:
 
     def _move_average(self, state: TrainState) -> None:
         if state.average and self.options.average:
-            present = [p.detach() for p in state.module.parameters() if p.requires_grad]
+            own = dict(state.module.named_parameters())
+            present = [own[name].detach() for name in state.average]
             torch._foreach_lerp_(list(state.average.values()), present, 1 - self.options.average)
 
 
-class _BufferGuard:
-    """Puts back the buffers that a forward pass changed, where its step is skipped.
-
-    The first pass shows which ones change (running statistics do, tables do not), by torch's
-    count of writes; only those are copied from then on.
-    """
-
-    def __init__(self, module: nn.Module) -> None:
-        self.buffers = list(module.buffers())
-        self.copies = [buffer.clone() for buffer in self.buffers]
-        self.watched = list(range(len(self.buffers)))
-        self.writes: list[int] | None = None
-
-    def remember(self) -> None:
-        if self.writes is None:
-            self.writes = [buffer._version for buffer in self.buffers]
-            return
-        now = [buffer._version for buffer in self.buffers]
-        self.watched = [i for i, before in enumerate(self.writes) if now[i] != before]
-        for i in self.watched:
-            self.copies[i].copy_(self.buffers[i])
-
-    def put_back(self) -> None:
-        with torch.no_grad():
-            for i in self.watched:
-                self.buffers[i].copy_(self.copies[i])
+RATE = "lr_at_start"
+"""Where a parameter group keeps the learning rate that the schedule's factor is taken of."""
 
 
 def set_rate(state: TrainState, schedule: Schedule) -> None:
@@ -195,11 +188,35 @@ def set_rate(state: TrainState, schedule: Schedule) -> None:
     factor = schedule(state.step, state.horizon, state.scale)
     for optimizer in state.optimizers.values():
         for group in optimizer.param_groups:
-            initial = group.setdefault("initial_lr", group["lr"])
-            if isinstance(group["lr"], Tensor):
-                group["lr"].fill_(initial * factor)
+            rate = group["lr"]
+            is_tensor = isinstance(rate, Tensor)
+            initial = group.setdefault(RATE, float(rate) if is_tensor else rate)
+            if is_tensor:
+                rate.fill_(initial * factor)
             else:
                 group["lr"] = initial * factor
+
+
+def _was_set(state: TrainState) -> bool:
+    return any(RATE in o.param_groups[0] for o in state.optimizers.values())
+
+
+def trained(state: TrainState) -> list[Tensor]:
+    """Return the parameters that the optimizers hold, each once.
+
+    A module's other parameters gather gradients that nobody uses or clears; they take no part.
+    """
+    if len(state.optimizers) == 1:
+        (only,) = state.optimizers.values()
+        return [parameter for group in only.param_groups for parameter in group["params"]]
+    return list(
+        {
+            id(parameter): parameter
+            for optimizer in state.optimizers.values()
+            for group in optimizer.param_groups
+            for parameter in group["params"]
+        }.values()
+    )
 
 
 def prime(optimizer: torch.optim.Optimizer) -> None:
@@ -242,7 +259,8 @@ def _slice(value: Any, start: int, end: int) -> Any:
     if isinstance(value, dict):
         return {key: _slice(inner, start, end) for key, inner in value.items()}
     if isinstance(value, (list, tuple)):
-        return type(value)(_slice(inner, start, end) for inner in value)
+        parts = [_slice(inner, start, end) for inner in value]
+        return type(value)(*parts) if hasattr(value, "_fields") else type(value)(parts)
     return value
 
 

@@ -12,6 +12,7 @@ import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import TYPE_CHECKING, NamedTuple
 
 from treadle.errors import OptionError, did_you_mean
@@ -75,14 +76,15 @@ def steps(count: int) -> StopCondition:
 
 
 def epochs(count: float) -> StopCondition:
-    """Stop after `count` whole epochs."""
+    """Stop after `count` epochs; a part of one counts as one."""
+    whole = math.ceil(count)
 
     def check(state: TrainState) -> StopReason | None:
-        if state.epoch < count:
+        if state.epoch < whole:
             return None
         return StopReason("epochs", f"all {count:g} epochs were turned")
 
-    return StopCondition(check, f"{count:g} epochs", epochs_limit=count)
+    return StopCondition(check, f"{_plain(count)} epochs", epochs_limit=whole)
 
 
 def minutes(count: float) -> StopCondition:
@@ -93,7 +95,7 @@ def minutes(count: float) -> StopCondition:
             return None
         return StopReason("minutes", f"the {count:.3g} minutes were used up")
 
-    return StopCondition(check, f"{count:g} minutes", max_minutes=count)
+    return StopCondition(check, f"{_plain(count)} minutes", max_minutes=count)
 
 
 def reaches(metric: str, value: float, *, below: bool = False) -> StopCondition:
@@ -115,7 +117,7 @@ def reaches(metric: str, value: float, *, below: bool = False) -> StopCondition:
             return StopReason("reached", f"{metric} reached {got:.4g} (asked: {sign} {value:g})")
         return None
 
-    return StopCondition(check, f"{metric} {sign} {value:g}")
+    return StopCondition(check, f"{metric} {sign} {_plain(value)}")
 
 
 def no_better_for(validations: int) -> StopCondition:
@@ -137,16 +139,27 @@ def no_better_for(validations: int) -> StopCondition:
 
 
 UNITS: dict[str, Callable[[float], StopCondition]] = {
-    "step": lambda count: steps(int(count)),
+    "step": lambda count: steps(math.ceil(count)),
     "epoch": epochs,
     "second": lambda count: minutes(count / 60),
     "minute": minutes,
     "hour": lambda count: minutes(count * 60),
 }
-AMOUNT = re.compile(r"(?P<count>\d+(?:[.,]\d+)*)\s*(?P<unit>[a-z]+?)s?", re.IGNORECASE)
-LEVEL = re.compile(r"(?P<metric>[\w@]+)\s*(?P<sign>>=|<=|>|<|=)\s*(?P<value>[-+.\deE]+)")
+AMOUNT = re.compile(r"(?P<count>\d[\d.,]*)\s*(?P<unit>[a-z]+)", re.IGNORECASE)
+THOUSANDS = re.compile(r"\d{1,3}(,\d{3})+(\.\d+)?")
+LEVEL = re.compile(r"(?P<metric>[\w@]+)\s*(?P<sign>>=|<=|>|<|=+)\s*(?P<value>[-+.\deE]+)")
 PATIENCE = re.compile(r"no better for (?P<count>\d+)(?: validations?| checks?)?", re.IGNORECASE)
-SHORT = {"min": "minute", "sec": "second", "h": "hour", "hr": "hour", "s": "second", "m": "minute"}
+SHORT = {
+    word: unit
+    for unit, words in {
+        "second": "s sec secs second seconds",
+        "minute": "m min mins minute minutes",
+        "hour": "h hr hrs hour hours",
+        "epoch": "epoch epochs",
+        "step": "step steps",
+    }.items()
+    for word in words.split()
+}
 EXAMPLE = '"50 epochs or 10 minutes or average_precision >= 0.85 or no better for 5"'
 
 
@@ -156,7 +169,7 @@ def parse(text: str) -> StopCondition:
     Raises: OptionError naming the part that was not understood.
     """
     condition = StopCondition.never()
-    for part in re.split(r"\s+or\s+|\s*\|\s*", text.strip()):
+    for part in re.split(r"\s+or\s+|\s*\|\s*", text.strip(), flags=re.IGNORECASE):
         condition = condition | _parse_part(part.strip())
     return condition
 
@@ -165,28 +178,40 @@ def _parse_part(part: str) -> StopCondition:
     if found := PATIENCE.fullmatch(part):
         return no_better_for(int(_positive(int(found["count"]), part)))
     if found := LEVEL.fullmatch(part):
+        if found["sign"].startswith("="):
+            raise OptionError(
+                f"--until: '{part}' asks for exactly one value, which may never come.",
+                "Write >= where more is better, <= where less is.",
+            )
         return reaches(found["metric"], _number(found["value"], part), below="<" in found["sign"])
     if found := AMOUNT.fullmatch(part):
-        word = found["unit"].lower()
-        unit = SHORT.get(word, word)
-        if unit not in UNITS:
-            hint = did_you_mean(unit, UNITS)
+        unit = SHORT.get(found["unit"].lower())
+        if unit is None:
+            hint = did_you_mean(found["unit"].lower(), [f"{unit}s" for unit in UNITS])
             raise OptionError(
                 f"--until: '{part}' counts in '{found['unit']}', which is not a unit.",
                 f"{hint}Units are steps, epochs, seconds, minutes, hours.",
             )
-        count = _number(found["count"].replace(",", ""), part)
-        return UNITS[unit](_positive(count, part))
+        return UNITS[unit](_positive(_number(found["count"], part), part))
     raise OptionError(f"--until: '{part}' was not understood.", f"Write for example {EXAMPLE}.")
 
 
 def _number(text: str, part: str) -> float:
+    """Return the number that `text` says: 0.5, 1000 or 1,000, but never 0,5."""
     try:
-        return float(text)
+        number = float(text.replace(",", "") if THOUSANDS.fullmatch(text) else text)
     except ValueError:
-        raise OptionError(
-            f"--until: '{text}' in '{part}' is no number.", f"Write for example {EXAMPLE}."
-        ) from None
+        number = math.nan
+    if math.isfinite(number):
+        return number
+    raise OptionError(
+        f"--until: '{text}' in '{part}' is no number.", f"Write for example {EXAMPLE}."
+    )
+
+
+def _plain(number: float) -> str:
+    """Return the digits of a number, all that it needs and without an exponent."""
+    return f"{Decimal(repr(float(number))).normalize():f}"
 
 
 def _positive(count: float, part: str) -> float:

@@ -134,12 +134,7 @@ def top_items(
     """
     codes, values = [], []
     for chosen in torch.arange(len(cases.start)).split(chunk_size or _affordable(cases)):
-        part = cases.take(chosen)
-        scores = _unseen_scores(scorer, part)
-        shuffled = _tie_breakers(seed, chosen, scores.shape[1]).argsort(dim=1, descending=True)
-        order = scores.gather(1, shuffled).argsort(dim=1, descending=True, stable=True)[:, :k]
-        best = shuffled.gather(1, order)
-        value = scores.gather(1, best)
+        best, value = _best(_unseen_scores(scorer, cases.take(chosen)), k, seed, chosen)
         codes.append((best + 1).where(value > -torch.inf, 0))
         values.append(value)
     return torch.cat(codes), torch.cat(values)
@@ -192,31 +187,41 @@ def _unseen_scores(scorer: Scorer, cases: Cases) -> Tensor:
     return scores.masked_fill(taken_items(past, scores.shape[1]), -torch.inf)
 
 
-def _tie_breakers(seed: int, chosen: Tensor, num_items: int) -> Tensor:
-    """Return int64 [B, I] that order items of equal score, a function of (seed, case, item)."""
-    return hashed(seed, chosen[:, None], torch.arange(num_items))
+def _best(scores: Tensor, k: int, seed: int, chosen: Tensor) -> tuple[Tensor, Tensor]:
+    """Return columns int64 [B, k] and scores float32 [B, k] of the k best, best first.
+
+    Equal scores are ordered by a hash of (seed, case, item), so each of them has the same chance.
+    Where there are fewer than k columns, the rest is column 0 with -inf.
+    """
+    least = scores.topk(min(k, scores.shape[1])).values[:, -1:]
+    owner, column = (scores >= least).nonzero().unbind(1)  # P: k a case, and more on ties
+    value = scores[owner, column]
+    order = hashed(seed, chosen[owner], column).argsort(descending=True)
+    order = order[value[order].argsort(descending=True, stable=True)]
+    order = order[owner[order].argsort(stable=True)]
+    owner, column, value = owner[order], column[order], value[order]
+    rank = torch.arange(len(owner)) - torch.searchsorted(owner, owner)
+    kept = rank < k
+    columns = torch.zeros(len(scores), k, dtype=torch.int64)
+    values = torch.full((len(scores), k), -torch.inf)
+    columns[owner[kept], rank[kept]] = column[kept]
+    values[owner[kept], rank[kept]] = value[kept]
+    return columns, values
 
 
 def _chunk_metrics(
     scorer: Scorer, cases: Cases, k: int, seed: int, chosen: Tensor
 ) -> dict[str, Tensor]:
     scores = _unseen_scores(scorer, cases)
-    ties = _tie_breakers(seed, chosen, scores.shape[1])
-    owner, column = relevant_items(cases, scores.shape[1]).nonzero().unbind(1)  # P
-    score, tie = scores[owner, column][:, None], ties[owner, column][:, None]  # P 1
-    rank = ((scores[owner] > score) | ((scores[owner] == score) & (ties[owner] > tie))).sum(1)
-    found = (rank < k).float()  # P
-    gain = found / torch.log2(rank.float() + 2)
-
-    def total(values: Tensor) -> Tensor:
-        return torch.zeros(len(chosen)).index_add_(0, owner, values)
-
-    relevant = total(torch.ones_like(found))
-    ideal = (1 / torch.log2(torch.arange(k).float() + 2)).cumsum(0)
-    hits = total(found)
+    relevant = relevant_items(cases, scores.shape[1])
+    best, value = _best(scores, k, seed, chosen)
+    found = (relevant.gather(1, best) & (value > -torch.inf)).float()  # B k
+    discount = 1 / torch.log2(torch.arange(k).float() + 2)  # k
+    sought = relevant.sum(1)
+    ideal = discount.cumsum(0)[sought.clamp(1, k) - 1]
     return {
         "case": chosen,
-        f"hit@{k}": (hits > 0).float(),
-        f"recall@{k}": hits / relevant,
-        f"ndcg@{k}": total(gain) / ideal[relevant.long().clamp(1, k) - 1],
+        f"hit@{k}": (found.sum(1) > 0).float(),
+        f"recall@{k}": found.sum(1) / sought,
+        f"ndcg@{k}": found @ discount / ideal,
     }

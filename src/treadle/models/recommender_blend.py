@@ -18,6 +18,7 @@ Shape legend: B rows, T events of a history, I items, M = 5 members, N cases.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
@@ -37,8 +38,11 @@ from treadle.models.ranking import (
 )
 
 MEMBERS = ("network", "transitions", "ease", "recent_ease", "popularity")
+BLEND_REGULARIZATION = 300.0
+"""λ of EASE inside a blend. The λ that ranks best alone is not the one that adds most to others."""
+
 _START = (0.5, 0.5, 1.0, 1.0, 0.0)
-_MOST_VALUES = 40_000_000
+_MOST_VALUES = 100_000_000
 _RECENT_EVENTS = 10
 _SMOOTHING = 0.1
 _TINY = 1e-6
@@ -179,8 +183,11 @@ def _penalised(evidence: _Evidence, weights: Tensor) -> float:
 
 def _log_loss(evidence: _Evidence, weights: Tensor) -> Tensor:
     """Return the mean over cases of −log probability of the relevant items, a scalar."""
-    log_probability = _log_probability(evidence, weights).masked_fill(~evidence.relevant, 0)
-    return -(log_probability.sum(1) / evidence.relevant.sum(1)).mean()
+    total = torch.zeros((), dtype=torch.float64)
+    for part in _pieces(evidence):
+        log_probability = _log_probability(part, weights).masked_fill(~part.relevant, 0)
+        total -= (log_probability.sum(1) / part.relevant.sum(1)).double().sum()
+    return total / len(evidence.features)
 
 
 def _log_probability(evidence: _Evidence, weights: Tensor) -> Tensor:
@@ -195,16 +202,26 @@ def _slope_and_curvature(evidence: _Evidence, weights: Tensor) -> tuple[Tensor, 
     With p the probabilities of a case and f the members' scores: E_p[f] less the mean f of the
     relevant items, and the covariance of f under p.
     """
-    probability = _log_probability(evidence, weights).exp()  # N I
-    share = evidence.relevant / evidence.relevant.sum(1, keepdim=True)  # N I
-    expected = (probability[:, None] @ evidence.features)[:, 0]  # N M
-    wanted = (share[:, None] @ evidence.features)[:, 0]  # N M
-    weighed = evidence.features * probability[..., None]
-    second = weighed.transpose(1, 2) @ evidence.features  # N M M
-    spread = second - expected[:, :, None] * expected[:, None, :]
-    slope = (expected - wanted).double().mean(0) + 2 * _PULL * weights
-    pull = 2 * _PULL * torch.eye(len(weights), dtype=torch.float64)
-    return slope, spread.double().mean(0) + pull
+    cases, size = len(evidence.features), len(weights)
+    slope = 2 * _PULL * weights
+    curvature = 2 * _PULL * torch.eye(size, dtype=torch.float64)
+    for part in _pieces(evidence):
+        probability = _log_probability(part, weights).exp()  # N I
+        share = part.relevant / part.relevant.sum(1, keepdim=True)  # N I
+        expected = (probability[:, None] @ part.features)[:, 0]  # N M
+        wanted = (share[:, None] @ part.features)[:, 0]  # N M
+        weighed = part.features * probability[..., None]
+        spread = weighed.transpose(1, 2) @ part.features  # N M M
+        spread -= expected[:, :, None] * expected[:, None, :]
+        slope = slope + (expected - wanted).double().sum(0) / cases
+        curvature = curvature + spread.double().sum(0) / cases
+    return slope, curvature
+
+
+def _pieces(evidence: _Evidence) -> Iterator[_Evidence]:
+    """Yield the evidence of some cases at a time, to need little memory beside it."""
+    parts = (tensor.split(128) for tensor in evidence)
+    return (_Evidence(*piece) for piece in zip(*parts, strict=True))
 
 
 def _shares(scores: Tensor) -> Tensor:

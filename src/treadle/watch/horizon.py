@@ -9,6 +9,7 @@ from treadle.loop.journal import Journal
 from treadle.loop.state import TrainState
 
 LOOKS = (20, 100, 300, 1_000, 3_000, 10_000, 30_000, 100_000)
+FEWEST_STEPS = 10
 
 
 class Horizon:
@@ -35,8 +36,10 @@ class Horizon:
 
     def _measure(self, state: TrainState) -> tuple[int, str, Json]:
         assert self._mark is not None
-        steps = max(1, state.step - self._mark[0])
-        seconds_per_step = (time.monotonic() - self._mark[1]) / steps
+        steps, seconds = state.step - self._mark[0], time.monotonic() - self._mark[1]
+        if steps < FEWEST_STEPS:  # just resumed: the pace of all attempts together tells more
+            steps, seconds = state.step, state.seconds
+        seconds_per_step = seconds / steps
         left = max(0.0, self.max_seconds - state.seconds)
         fitting = state.step + int(left / max(1e-9, seconds_per_step))
         horizon = max(state.step, int(min(self.max_steps, fitting)))

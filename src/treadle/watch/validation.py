@@ -71,8 +71,8 @@ class FiniteCheck:
     """A watcher that says how many batches were skipped, and gives up when most of them are.
 
     The step itself skips a batch whose loss or gradients are not finite. This looks at its
-    counter at a cadence, says so in words, and ends training when `patience` batches in a row
-    of looks were all skipped.
+    counter at a cadence, says so in words, and gives up where every batch since the last look
+    was skipped.
     """
 
     def __init__(
@@ -83,8 +83,19 @@ class FiniteCheck:
         self.give_up = give_up
 
     def __call__(self, state: TrainState) -> None:
-        if state.step % self.every_steps:
-            return
+        if state.step % self.every_steps == 0:
+            skipped, steps = self.look(state)
+            if skipped == steps:
+                self._refuse(steps)
+
+    def close(self, state: TrainState) -> None:
+        """Look at the end; a training in which no batch counted is no training."""
+        self.look(state)
+        if state.step and int(state.totals.non_finite) == state.step:
+            self._refuse(state.step)
+
+    def look(self, state: TrainState) -> tuple[int, int]:
+        """Say how many batches were skipped since the last look; return that, and of how many."""
         memory = state.memory.setdefault("finite", {"seen": 0, "step": 0})
         skipped, steps = int(state.totals.non_finite) - memory["seen"], state.step - memory["step"]
         if skipped:
@@ -97,11 +108,13 @@ class FiniteCheck:
                 steps=steps,
             )
         memory.update(seen=memory["seen"] + skipped, step=state.step)
-        if skipped == steps:
-            self.give_up(
-                f"all of the last {steps} batches gave a loss that is not a finite number, so the "
-                "model could not learn from them."
-            )
+        return skipped, steps
+
+    def _refuse(self, steps: int) -> None:
+        self.give_up(
+            f"all of the last {steps} batches gave a loss that is not a finite number, so the "
+            "model could not learn from them."
+        )
 
 
 class Plateau:
@@ -151,12 +164,15 @@ def averaged(state: TrainState) -> Iterator[None]:
 
 
 @contextmanager
-def evaluating(module: nn.Module) -> Iterator[None]:
-    """Put every part of a module in evaluation mode for a while, and each back as it was."""
+def evaluating(module: nn.Module, *, inference: bool = True) -> Iterator[None]:
+    """Put every part of a module in evaluation mode for a while, and each back as it was.
+
+    inference=False: tensors that the module keeps of it (a cache) can be used in training
+    """
     modes = [(part, part.training) for part in module.modules()]
     module.eval()
     try:
-        with torch.inference_mode():
+        with torch.inference_mode() if inference else torch.no_grad():
             yield
     finally:
         for part, mode in modes:

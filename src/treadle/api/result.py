@@ -1,0 +1,97 @@
+"""result.json and the report: how every fit of data ends."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from treadle.contracts import Json, Task
+from treadle.folder import RunFolder
+from treadle.goal import Metric, metric_named
+
+FEW_ROWS = 200
+
+
+def write_result(
+    folder: RunFolder,
+    *,
+    kind: str,
+    task: Task,
+    rows: dict[str, int],
+    metric: Metric,
+    validation: float,
+    found: Json,
+    baselines: list[Json],
+    ended: Json,
+    advice: list[str],
+    **more: Any,
+) -> None:
+    """Write what `fit --json` prints, and the report.
+
+    found:     by metric {test, low, high}, the deciding one among them
+    baselines: {name, metrics by name}; the best of them is the baseline
+    ended:     stopped, samples_per_second, seconds
+    """
+    sign = 1 if metric.higher_is_better else -1
+    best = max(baselines, key=lambda baseline: sign * baseline["metrics"][metric.name])
+    result: Json = {
+        "run": str(folder.path),
+        "kind": kind,
+        "task": task,
+        "rows": rows,
+        "metric": {"name": metric.name, "validation": validation, **found[metric.name]},
+        "metrics": found,
+        "baseline": {"name": best["name"], "test": best["metrics"][metric.name]},
+        "baselines": baselines,
+        **ended,
+        "engine": "eager",
+        "advice": advice,
+        "test_scorings": 1,
+        **more,
+    }
+    folder.write_json("result.json", result)
+    write_report(folder)
+
+
+def write_report(folder: RunFolder) -> None:
+    """Write report.html from what the folder holds."""
+    from treadle.report.page import write
+
+    write(folder.path)
+
+
+def on_metrics(
+    found: Json, task: Task, truth: NDArray[Any], predicted: NDArray[Any]
+) -> dict[str, float]:
+    """Return what other predictions of the same rows reach, by the names in `found`."""
+    return {name: metric_named(name, task)(truth, predicted) for name in found}
+
+
+def advice_on(
+    train: NDArray[np.int64] | None,
+    classes: list[str],
+    rows_word: str,
+    found: Json,
+    baseline: float,
+    metric: Metric,
+) -> list[str]:
+    """Return what to do next, in plain sentences. train: class codes, or None for a number."""
+    advice = []
+    if train is not None:
+        counts = np.bincount(train, minlength=len(classes))
+        rarest = int(counts.argmin())
+        if counts[rarest] < FEW_ROWS:
+            advice.append(
+                f"There are only {counts[rarest]:,} {rows_word} of '{classes[rarest]}' to learn "
+                "from. More of them would help most, and would make these figures more certain."
+            )
+    low, high = found[metric.name]["low"], found[metric.name]["high"]
+    beaten = low > baseline if metric.higher_is_better else high < baseline
+    if not beaten:
+        advice.append(
+            "The result is not clearly better than the baseline: the data may not hold what "
+            "decides the answer. Look for what does before using this model."
+        )
+    return advice

@@ -1,0 +1,71 @@
+"""Fetching samples of a Dataset so that chance depends on (seed, epoch, row) and nothing else."""
+
+from __future__ import annotations
+
+import random
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset, Subset, get_worker_info
+
+from treadle.contracts import mix
+
+
+class SeededDataset(Dataset[Any]):
+    """Fetches each sample with the generators of torch, numpy and Python seeded by its place.
+
+    In the process that trains, the generators are put back after each batch.
+    """
+
+    def __init__(self, inner: Dataset[Any], seed: int, epoch: int) -> None:
+        self.inner = inner
+        self.seed = seed
+        self.epoch = epoch
+
+    def __getitems__(self, rows: list[int]) -> list[Any]:
+        """Return the samples of a batch, as torch's DataLoader asks for them."""
+        if get_worker_info() is not None:
+            return self._fetch(rows)
+        with kept_generators():
+            return self._fetch(rows)
+
+    def _fetch(self, rows: list[int]) -> list[Any]:
+        """Fetch a batch whole where the Dataset offers that, else sample by sample."""
+        whole: Callable[[list[int]], list[Any]] | None = getattr(self.inner, "__getitems__", None)
+        if whole is not None and not isinstance(self.inner, Subset):
+            self._seed(rows[0])
+            return whole(rows)
+        return [self._sample(row) for row in rows]
+
+    def _sample(self, row: int) -> Any:
+        self._seed(row)
+        return self.inner[row]
+
+    def _seed(self, row: int) -> None:
+        number = mix(self.seed, self.epoch, row)
+        torch.default_generator.manual_seed(number)
+        np.random.seed(number % (1 << 32))
+        random.seed(number)
+
+
+@contextmanager
+def kept_generators() -> Iterator[None]:
+    """Let what is drawn inside leave the process's generators as they were."""
+    of_torch, of_numpy, of_python = torch.get_rng_state(), np.random.get_state(), random.getstate()
+    try:
+        yield
+    finally:
+        torch.set_rng_state(of_torch)
+        np.random.set_state(of_numpy)
+        random.setstate(of_python)
+
+
+def leave_stopping_to_parent(at_start: Callable[[int], Any] | None, worker: int) -> None:
+    """Let a worker process outlive Ctrl-C: training finishes its step, saves, and ends it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if at_start is not None:
+        at_start(worker)
