@@ -14,6 +14,7 @@ from treadle.errors import RunError, SaveError
 
 PATIENCE_SECONDS = 0.5
 LOCKED_BYTE = 1 << 30  # Windows forbids reading locked bytes: lock one far behind the text
+_held: set[int] = set()
 
 
 @contextlib.contextmanager
@@ -33,9 +34,11 @@ def hold(path: Path) -> Iterator[None]:
         file.truncate()
         file.write(str(os.getpid()))
         file.flush()
+        _held.add(file.fileno())
         try:
             yield
         finally:
+            _held.discard(file.fileno())
             _let_go(file)
 
 
@@ -76,6 +79,19 @@ if sys.platform == "win32":
 
 else:
     import fcntl
+
+    def _forget_in_child() -> None:
+        """Let go of what a forked process (a loader's worker) got of its parent's locks.
+
+        Otherwise a worker that outlives its killed parent by seconds would keep the run locked.
+        """
+        nowhere = os.open(os.devnull, os.O_RDWR)
+        for descriptor in _held:
+            os.dup2(nowhere, descriptor)
+        os.close(nowhere)
+        _held.clear()
+
+    os.register_at_fork(after_in_child=_forget_in_child)
 
     def _try_lock(file: IO[str]) -> bool:
         try:

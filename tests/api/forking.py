@@ -53,10 +53,21 @@ class Forks:
 def serve() -> None:
     """Fork for every line of stdin, and print how each child ended."""
     sys.path.insert(0, str(HERE))
+    import polars  # noqa: F401 imported once, used in the children alone
     import programs
     import torch
 
+    import treadle.api.fit_module
+    import treadle.data.own
+    import treadle.data.split
+    import treadle.loop.checkpoint
+    import treadle.loop.step
+    import treadle.watch.horizon
+    import treadle.watch.progress
+    import treadle.watch.validation  # noqa: F401
+
     torch.set_num_threads(1)
+    torch.optim.AdamW([torch.zeros(1)])  # the first optimizer of a process imports torch's compiler
     for line in sys.stdin:
         order = json.loads(line)
         child = os.fork()
@@ -72,7 +83,7 @@ def _run(program: Any, arguments: dict[str, Any]) -> int:
     try:
         program(**arguments)
     except TreadleError as error:
-        print(f"{type(error).__name__}: {error}", file=sys.stderr, flush=True)
+        Path(f"{arguments['out']}.said").write_text(f"{type(error).__name__}: {error}")
         return error.exit_code
     except BaseException:
         traceback.print_exc()

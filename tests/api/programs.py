@@ -6,7 +6,6 @@ import json
 import os
 import random
 import signal
-import threading
 from pathlib import Path
 from typing import Any
 
@@ -159,16 +158,18 @@ class Stateful:
         self.taken, self.drawn, self.loaded = 0, 0, False
 
     def __len__(self) -> int:
-        return -(-len(self.dataset) // self.batch_size)
+        return (len(self.dataset) + self.batch_size - 1) // self.batch_size
 
     def __iter__(self) -> Any:
         seed = int(torch.empty((), dtype=torch.int64).random_())
         if not self.loaded:
             self.taken, self.drawn = 0, seed
         self.loaded = False
-        order = torch.randperm(
-            len(self.dataset), generator=torch.Generator().manual_seed(self.drawn)
-        )
+        return self._rest()
+
+    def _rest(self) -> Any:
+        generator = torch.Generator().manual_seed(self.drawn)
+        order = torch.randperm(len(self.dataset), generator=generator)
         while self.taken < len(self):
             rows = order[self.taken * self.batch_size :][: self.batch_size].tolist()
             self.taken += 1
@@ -250,7 +251,3 @@ def hold(out: str, other: str) -> None:
                 Path(other).write_text(str(error))
             os._exit(0)
         os.waitpid(child, 0)
-
-
-def plain_threads() -> int:
-    return threading.active_count()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -59,10 +58,10 @@ def seen_rows(out: Path) -> list[list[int]]:
 
 
 @pytest.fixture(scope="module")
-def uninterrupted(forks: Forks, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def uninterrupted(forks: Forks, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("runs") / "whole"
     assert forks.run("whole", out=out) == 0
-    yield out
+    return out
 
 
 @pytest.mark.parametrize(
@@ -192,15 +191,19 @@ def test_a_second_process_is_refused_while_the_first_works(
 
 
 def test_changed_options_and_threads_are_refused_with_every_difference_listed(
-    forks: Forks, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    forks: Forks, tmp_path: Path
 ) -> None:
     out = tmp_path / "run"
     assert forks.run("whole", out=out, kill_at=8) == -signal.SIGKILL
     changed = {"lr": 0.02, "clip_norm": 2.0, "process_threads": 2}
     before = (out / "events.jsonl").read_bytes()
     assert forks.run("whole", out=out, resume=True, **changed) == 2
-    said = capfd.readouterr().err
-    for difference in ("0.01, is", "clip_norm: was 1.0, is 2.0", "threads: was 1, is 2"):
+    said = out.with_suffix(".said").read_text()
+    for difference in (
+        "lr: was 0.01, is 0.02",
+        "clip_norm: was 1.0, is 2.0",
+        "threads: was 1, is 2",
+    ):
         assert difference in said
     assert (out / "events.jsonl").read_bytes() == before
 
@@ -216,9 +219,7 @@ def test_changed_threads_go_on_when_asked_and_are_labelled_not_exact(
     assert any("not exact: threads: was 1, is 2" in e["sentence"] for e in RunFolder(out).events())
 
 
-def test_changed_code_is_refused(
-    forks: Forks, tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_changed_code_is_refused(forks: Forks, tmp_path: Path) -> None:
     out, file = tmp_path / "run", forks.place / "treadle" / "contracts.py"
     assert forks.run("whole", out=out, kill_at=8) == -signal.SIGKILL
     text = file.read_text()
@@ -227,5 +228,5 @@ def test_changed_code_is_refused(
         assert forks.run("whole", out=out, resume=True) == 2
     finally:
         file.write_text(text)
-    assert "code: was" in capfd.readouterr().err
+    assert "code: was" in out.with_suffix(".said").read_text()
     assert forks.run("whole", out=out, resume=True) == 0

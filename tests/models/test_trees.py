@@ -17,7 +17,14 @@ from treadle.models.trees import Trees, columns_of
 
 TASKS: tuple[Task, ...] = ("two_classes", "classes", "number")
 SETTINGS = TreeSettings(
-    block_rounds=20, num_leaves=8, feature_fraction=0.6, bagging_fraction=0.7, learning_rate=0.1
+    block_rounds=20,
+    num_leaves=8,
+    feature_fraction=0.6,
+    bagging_fraction=0.7,
+    learning_rate=0.1,
+    min_data_per_group=5,
+    cat_smooth=1.0,
+    cat_l2=1.0,
 )
 
 
@@ -246,6 +253,15 @@ def test_a_table_of_other_width_is_refused() -> None:
 def test_a_task_without_a_loss_for_trees_is_refused() -> None:
     with pytest.raises(OptionError, match="next_item"):
         boosting_losses.derivatives("next_item", torch.zeros(2), torch.zeros(2), None)
+
+
+def test_the_settings_follow_the_size_of_the_table() -> None:
+    layout = layout_for("number")
+    small, large = (TreeSettings.for_table(rows, layout) for rows in (500, 400_000))
+    assert (small.num_leaves, large.num_leaves) == (7, 127)
+    assert small.min_data_per_group < large.min_data_per_group == 200
+    assert small.feature_fraction == pytest.approx(4 / 6)
+    assert "block_rounds" not in small.parameters()
 
 
 @pytest.fixture(scope="module")

@@ -14,8 +14,9 @@ from treadle.folder import RunFolder
 from treadle.goal import REPORTED, Metric
 from treadle.loop.journal import Journal
 from treadle.models.baseline_choice import BASELINES, Choice, choose
+from treadle.models.item_baselines import Ease
 from treadle.models.ranking import Cases, Scorer, paired_interval, ranking_metrics
-from treadle.models.recommender_blend import MEMBERS, RecommenderBlend
+from treadle.models.recommender_blend import BLEND_REGULARIZATION, MEMBERS, RecommenderBlend
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -40,15 +41,15 @@ def finish(
     k, seed = int(metric.name.split("@")[1]), options.seed
     choices = choose_baselines(data, seed)
     blend = _weighed(data, network, choices, seed, journal)
-    validated = ranking_metrics(blend, data.validation, k=k, seed=seed)[metric.name]
-    tables = tables_for(data.known, data.num_items, choices)
-    served = blend.refitted(*tables)
+    validated = _validated(blend, data, metric, seed)
+    rivals = tables_for(data.known, data.num_items, choices)
+    served = blend.refitted(*blend_tables(data.known, data.num_items, choices))
     write_model(folder, data, network, served, choices)
     ours = measure(served, data.test, k, seed)
     journal.say("test", "the time after the cut was scored once, now that all is decided.")
     baselines = [
-        _compared(name, ours, measure(scorer, data.test, k, seed), metric, seed)
-        for name, scorer in zip(NAMES, tables, strict=True)
+        _compared(name, ours, measure(scorer, data.test, k, seed), metric, data.test.group, seed)
+        for name, scorer in zip(NAMES, rivals, strict=True)
     ]
     _say_comparison(journal, metric, baselines)
     folder.write_json("findings.json", _findings(data, blend, baselines))
@@ -58,8 +59,8 @@ def finish(
         task="next_item",
         rows=data.sizes(),
         metric=metric,
-        validation=float(validated.mean()),
-        found={name: _with_interval(values, seed) for name, values in ours.items()},
+        validation=validated,
+        found={n: _with_interval(v, data.test.group, seed) for n, v in ours.items()},
         baselines=baselines,
         ended=summary(trained),
         advice=_advice(baselines),
@@ -75,7 +76,7 @@ def _weighed(
     journal: Journal,
 ) -> RecommenderBlend:
     """Return the network and the simple ways, weighed on the validation moments."""
-    blend = RecommenderBlend(network, *tables_for(data.train, data.num_items, choices))
+    blend = RecommenderBlend(network, *blend_tables(data.train, data.num_items, choices))
     finding = blend.fit_weights(data.validation, seed=seed)
     weights = ", ".join(f"{name} {weight:.2f}" for name, weight in finding.weights.items())
     journal.say(
@@ -87,11 +88,24 @@ def _weighed(
     return blend
 
 
+def _validated(blend: RecommenderBlend, data: EventData, metric: Metric, seed: int) -> float:
+    """Return the metric on validation; for NDCG with weights found on other moments."""
+    k = int(metric.name.split("@")[1])
+    if metric.name.startswith("ndcg"):
+        return float(blend.cross_fitted_ndcg(data.validation, k=k, seed=seed).mean())
+    return float(ranking_metrics(blend, data.validation, k=k, seed=seed)[metric.name].mean())
+
+
 def _compared(
-    name: str, ours: dict[str, Tensor], theirs: dict[str, Tensor], metric: Metric, seed: int
+    name: str,
+    ours: dict[str, Tensor],
+    theirs: dict[str, Tensor],
+    metric: Metric,
+    users: Tensor,
+    seed: int,
 ) -> Json:
     """Return a simple way's metrics, and by how much ours is above it, with its interval."""
-    difference = _with_interval(ours[metric.name] - theirs[metric.name], seed)
+    difference = _with_interval(ours[metric.name] - theirs[metric.name], users, seed)
     return {"name": name, "metrics": _means(theirs), "difference": difference}
 
 
@@ -112,6 +126,13 @@ def tables_for(log: EncodedLog, num_items: int, choices: dict[str, Choice]) -> l
         BASELINES[name](log.items, log.times, log.users, num_items, **choices[name].settings)
         for name in NAMES
     ]
+
+
+def blend_tables(log: EncodedLog, num_items: int, choices: dict[str, Choice]) -> list[Any]:
+    """Return the simple ways as the blend takes them: its EASE is held back more than a rival's."""
+    transitions, _, popularity = tables_for(log, num_items, choices)
+    ease = Ease.fit(log.items, log.times, log.users, num_items, regularization=BLEND_REGULARIZATION)
+    return [transitions, ease, popularity]
 
 
 def measure(scorer: Scorer, cases: Cases, k: int, seed: int) -> dict[str, Tensor]:
@@ -153,8 +174,9 @@ def _means(values: dict[str, Tensor]) -> dict[str, float]:
     return {name: float(value.mean()) for name, value in values.items()}
 
 
-def _with_interval(values: Tensor, seed: int) -> Json:
-    mean, low, high = paired_interval(values, seed=seed)
+def _with_interval(values: Tensor, users: Tensor, seed: int) -> Json:
+    """Return the mean and its 95 % interval; whole users are drawn, for theirs hang together."""
+    mean, low, high = paired_interval(values, users, seed=seed)
     return {"test": mean, "low": low, "high": high}
 
 

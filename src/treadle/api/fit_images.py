@@ -8,7 +8,7 @@ import numpy as np
 
 from treadle.api.image_data import ImageData, features_of, prepare_images
 from treadle.api.image_result import finish
-from treadle.api.machine import machine_and_versions, pick_device
+from treadle.api.machine import machine_and_versions
 from treadle.api.network import network_training, predicted
 from treadle.api.options import FitOptions
 from treadle.api.run import Run
@@ -232,6 +232,18 @@ def _fit(
         value=metric(truth, validated),
         trained=summary(trained),
     )
+
+
+def _on_device(
+    model: Any, parts: dict[str, dict[str, torch.Tensor]], options: FitOptions
+) -> dict[str, dict[str, torch.Tensor]]:
+    """Move the model, and return the parts moved."""
+    device = pick_device(options.device)
+    model.to(device)
+    return {
+        part: {key: tensor.to(device) for key, tensor in tensors.items()}
+        for part, tensors in parts.items()
+    }
 
 
 def _parts(data: ImageData, name: str, values: NDArray[Any]) -> dict[str, dict[str, torch.Tensor]]:

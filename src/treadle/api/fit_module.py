@@ -263,11 +263,11 @@ def _told(optimizer: torch.optim.Optimizer) -> Json:
     """Return an optimizer's name and, by group, every setting that has a text."""
     from treadle.loop.step import RATE
 
-    groups = [
-        {key: _plain(value) for key, value in group.items() if key not in ("params", RATE)}
+    groups = {
+        str(number): {k: _plain(value) for k, value in group.items() if k not in ("params", RATE)}
         | {"lr": _plain(group.get(RATE, group.get("lr")))}
-        for group in optimizer.param_groups
-    ]
+        for number, group in enumerate(optimizer.param_groups)
+    }
     return {"name": type(optimizer).__name__, "groups": groups}
 
 

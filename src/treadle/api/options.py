@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
@@ -69,9 +70,9 @@ class FitOptions(Frozen):
     @model_validator(mode="before")
     @classmethod
     def _lists(cls, values: Any) -> Any:
-        """Let one path, or one name, stand for a list of one."""
+        """Let one path stand for a list of one, a Path for its text, a condition for its words."""
         if isinstance(values, dict):
-            values = dict(values)
+            values = {name: _plain(value) for name, value in values.items()}
             for name in ("data", "validation", "test", "ignore", "track"):
                 if isinstance(values.get(name), str):
                     values[name] = (values[name],)
@@ -88,7 +89,7 @@ class FitOptions(Frozen):
             for name in values
             if name not in cls.model_fields
         ]
-        known = {name: value for name, value in values.items() if name in cls.model_fields}
+        known = {name: _plain(value) for name, value in values.items() if name in cls.model_fields}
         options = None
         try:
             options = cls(**known)
@@ -107,6 +108,15 @@ class FitOptions(Frozen):
     def recorded(self) -> dict[str, Any]:
         """Return what config.json keeps: all but where things lie, which may be moved."""
         return self.model_dump(mode="json", exclude={"out", "overwrite", "cache"})
+
+
+def _plain(value: Any) -> Any:
+    """Return what JSON can hold of an option given in Python."""
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, StopCondition):
+        return value.text
+    return [_plain(inner) for inner in value] if isinstance(value, (list, tuple)) else value
 
 
 def _problem(detail: Any) -> tuple[str, str]:
@@ -136,6 +146,11 @@ def _contradictions(values: dict[str, Any]) -> list[tuple[str, str]]:
     if values.get("label_delay") and not values.get("time"):
         problems.append(
             ("--label-delay needs to know when each row happened.", "Give --time COLUMN as well.")
+        )
+    target = values.get("target")
+    if target is not None and target in (values.get("ignore") or ()):
+        problems.append(
+            (f"--target and --ignore both name '{target}'.", "Leave it out of --ignore.")
         )
     metric = str(values.get("metric") or "roc_auc").removeprefix("neg_")
     if metric not in METRICS and not AT_K.fullmatch(metric):

@@ -13,6 +13,8 @@ from treadle.folder import RunFolder
 if TYPE_CHECKING:
     import polars as pl
 
+    from treadle.serve.predictor import Predictor
+
 WRITERS = (".csv", ".tsv", ".parquet", ".jsonl")
 
 
@@ -46,16 +48,26 @@ def predict(
     if kind == "images":
         found = predictor.predict(data[0] if len(data) == 1 else list(data))
     else:
-        from treadle.data.read import read_tables
-
-        read = read_tables(list(data), sheet=sheet, as_text=predictor.columns_as_text)
         options = {"top": top} if kind == "events" else {}
-        found = predictor.predict(read.frame, **options)
+        found = predictor.predict(_read(data, sheet, predictor), **options)
     if found.height == 0:
         raise DataError(f"{', '.join(data)} holds no rows to predict.")
     _write(found, place)
     problems = found["problem"].is_not_null().sum() if "problem" in found.columns else 0
     return place, {"out": str(place), "rows": found.height, "problems": int(problems)}
+
+
+def _read(data: Sequence[str], sheet: str | None, predictor: Predictor) -> pl.DataFrame:
+    """Read a table without losing a cell: what a guess would blank or turn is kept as written."""
+    from treadle.data.read import read_tables
+
+    text = predictor.columns_as_text
+    read = read_tables(list(data), sheet=sheet, as_text=text)
+    learned = predictor.columns_learned
+    lost = [n for n, how in read.formats.items() if n not in learned or how.missing_words]
+    if not lost:
+        return read.frame
+    return read_tables(list(data), sheet=sheet, as_text=[*text, *lost]).frame
 
 
 def _write(frame: pl.DataFrame, place: Path) -> None:

@@ -12,6 +12,11 @@ from treadle.cli import terminal
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
 ROWS_WORD = {"table": "Rows", "images": "Photos", "events": "Events and moments"}
+PART_WORDS = {
+    "train": "to learn from",
+    "validation": "to watch the learning",
+    "test": "for one test at the end",
+}
 RUNS_COLUMNS = ("run", "state", "learns", "figure", "baseline", "started")
 RunPath = Annotated[Path, typer.Argument(help="The run folder.", show_default=False)]
 
@@ -68,8 +73,7 @@ def predict(
     if summary["problems"]:
         terminal.say(
             out_words,
-            f"{summary['problems']:,} of them could not be scored in full; the column 'problem' "
-            "says why.",
+            f"{summary['problems']:,} of them could not be scored; the column 'problem' says why.",
         )
 
 
@@ -133,7 +137,7 @@ def _print_check(found: dict[str, Any]) -> None:
     out = terminal.console()
     for sentence in found["sentences"]:
         terminal.say(out, sentence, bullet="• ")
-    parts = ", ".join(f"{count:,} for {part}" for part, count in found["rows"].items())
+    parts = ", ".join(f"{count:,} {PART_WORDS[part]}" for part, count in found["rows"].items())
     terminal.say(out, f"{ROWS_WORD[found['kind']]}: {parts}.", bullet="• ")
     if found["columns"]:
         table = Table("column", "taken for", "why", box=None, pad_edge=False, header_style="bold")

@@ -13,7 +13,13 @@ from torch.utils.data import DataLoader, Dataset, default_collate
 
 from treadle.contracts import Cursor, mix
 from treadle.data.batches import TensorSource, order
-from treadle.data.sampling import SeededDataset, kept_generators, leave_stopping_to_parent
+from treadle.data.sampling import (
+    SeededDataset,
+    generators,
+    kept_generators,
+    leave_stopping_to_parent,
+    set_generators,
+)
 from treadle.errors import DataError
 
 OwnBatch = Any
@@ -148,13 +154,16 @@ class LoaderSource:
         epoch, position = start if self.exact else Cursor(start.epoch, 0)
         empty = 0  # a loader put back at the end of an epoch has nothing left in its first pass
         while empty < 2:
-            before = position
+            before, states = position, generators()
             for batch, is_last in self._marked(position // self.batch_size):
                 position += self.batch_size
                 after = Cursor(epoch + 1, 0) if is_last else Cursor(epoch, position)
                 yield to_device(batch, self.device), after
-            empty = empty + 1 if position == before else 0
-            epoch, position = (epoch if empty else epoch + 1), 0
+            if position == before:
+                set_generators(states)
+                empty, position = empty + 1, 0
+            else:
+                empty, epoch, position = 0, epoch + 1, 0
         raise DataError("the DataLoader yielded no batch.", "Does its dataset have rows?")
 
     def once(self) -> Iterator[OwnBatch]:

@@ -52,16 +52,26 @@ class SeededDataset(Dataset[Any]):
         random.seed(number)
 
 
+def generators() -> tuple[Any, ...]:
+    """Return where the process's generators stand."""
+    return torch.get_rng_state(), np.random.get_state(), random.getstate()
+
+
+def set_generators(states: tuple[Any, ...]) -> None:
+    """Put the process's generators where they stood."""
+    torch.set_rng_state(states[0])
+    np.random.set_state(states[1])
+    random.setstate(states[2])
+
+
 @contextmanager
 def kept_generators() -> Iterator[None]:
     """Let what is drawn inside leave the process's generators as they were."""
-    of_torch, of_numpy, of_python = torch.get_rng_state(), np.random.get_state(), random.getstate()
+    states = generators()
     try:
         yield
     finally:
-        torch.set_rng_state(of_torch)
-        np.random.set_state(of_numpy)
-        random.setstate(of_python)
+        set_generators(states)
 
 
 def leave_stopping_to_parent(at_start: Callable[[int], Any] | None, worker: int) -> None:

@@ -39,6 +39,7 @@ class TreeSettings(Frozen):
         return cls(
             num_leaves=_leaves_for(num_rows),
             min_data_in_leaf=max(2, min(20, num_rows // 50)),
+            min_data_per_group=max(5, min(200, num_rows // 100)),
             feature_fraction=min(1.0, max(0.3, 4 / max(num_columns, 1))),
             max_bin=1023 if num_rows < FINE_BINS_BELOW_ROWS else 255,
         )

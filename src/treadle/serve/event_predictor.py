@@ -24,6 +24,7 @@ class EventPredictor:
     def __init__(self, folder: Path, facts: Json) -> None:
         self.encoder = EventEncoder.model_validate(facts["encoder"])
         self.columns_as_text = [self.encoder.columns.user, self.encoder.columns.item]
+        self.columns_learned = [*self.columns_as_text, self.encoder.columns.time]
         count = len(self.encoder.items)
         self.scorer = RecommenderBlend(
             Recommender(RecommenderConfig.model_validate(facts["network"])),

@@ -27,9 +27,11 @@ class ImagePredictor:
     """The model of photos: the pretrained network, and the head that was trained on it."""
 
     columns_as_text: list[str]
+    columns_learned: list[str]
 
     def __init__(self, folder: Path, facts: Json) -> None:
         self.columns_as_text = []
+        self.columns_learned = []
         self.target = TargetEncoder.model_validate(facts["target"])
         count = len(self.target.classes)
         self.is_unfrozen = facts["member"] == "unfrozen"

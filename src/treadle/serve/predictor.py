@@ -16,9 +16,11 @@ class Predictor(Protocol):
     """Predicts new rows, in their order.
 
     columns_as_text: columns that must be read exactly as they are written
+    columns_learned: columns that the answer is made from
     """
 
     columns_as_text: list[str]
+    columns_learned: list[str]
 
     def predict(self, data: Any) -> pl.DataFrame:
         """Return the rows of `data` with what is predicted beside them.

@@ -29,6 +29,7 @@ class TablePredictor:
         self.target = TargetEncoder.model_validate(facts["target"])
         self.blend: dict[str, float] = facts["blend"]
         self.columns_as_text = self.encoder.table.columns_as_text()
+        self.columns_learned = self.encoder.feature_columns
         makers: dict[str, Callable[[Path, Json], Member]] = {"trees": _Trees, "neural": _Network}
         self.members = {name: makers[name](folder, facts["members"][name]) for name in self.blend}
 
