@@ -20,7 +20,7 @@ import treadle
 NUM_USERS, NUM_ITEMS = 400, 80
 FOLLOWS = 0.7
 FLOOR = 0.5  # the next item comes first in the list; guessing: 1 of 80
-CEILING = 0.85  # of moments that hold something new
+CEILING = 0.8
 
 
 def log(seed: int = 0) -> pl.DataFrame:

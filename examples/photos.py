@@ -17,16 +17,16 @@ from sklearn.datasets import load_digits
 
 import treadle
 
-NAMES = ("zero", "one", "two", "three")
+NAMES = {3: "three", 5: "five", 8: "eight", 9: "nine"}  # the ones that look alike
 OF_EACH = 80
-FLOOR = 0.85  # of 48 test photos; guessing is right for 0.25
-CEILING = 1.01  # four clear digits: all right would be no surprise, so no leak can be smelt here
+FLOOR = 0.7  # of 48 test photos; guessing is right for 0.25
+CEILING = 0.999  # scans this small that are all told apart would smell of a leak
 
 
 def write_photos(folder: Path) -> Path:
     """Write a sub-folder for each class, as a camera or a shop would leave them."""
     found = load_digits()
-    for digit, name in enumerate(NAMES):
+    for digit, name in NAMES.items():
         (folder / name).mkdir(parents=True)
         for number, pixels in enumerate(found.images[found.target == digit][:OF_EACH]):
             grey = (255 - pixels * 15.9).astype(np.uint8)
@@ -40,7 +40,7 @@ def main(folder: Path) -> float:
     run = treadle.fit(photos, until="30 seconds", out=folder / "run", cache=folder / "cache")
     right: float = run.result["metrics"]["accuracy"]["test"]
     print(f"right for {right:.1%} of {run.result['rows']['test']} photos never seen before")
-    print(run.predict(photos / "two").head(3))
+    print(run.predict(photos / "five").head(3))
     return right
 
 

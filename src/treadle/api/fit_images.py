@@ -8,7 +8,7 @@ import numpy as np
 
 from treadle.api.image_data import ImageData, features_of, prepare_images
 from treadle.api.image_result import finish
-from treadle.api.machine import machine_and_versions
+from treadle.api.machine import machine_and_versions, pick_device
 from treadle.api.network import network_training, predicted
 from treadle.api.options import FitOptions
 from treadle.api.run import Run

@@ -157,7 +157,9 @@ class Saver:
         self.wait()
         self._raise_failure()
         files, facts = self._left_at or state.snapshot()
-        if facts["step"] != self.saved_step and facts["step"] % self.every_steps == 0:
+        # with every_steps 1 what was measured after the last save must be in the last one too
+        due = self.every_steps == 1 or facts["step"] != self.saved_step
+        if due and facts["step"] % self.every_steps == 0:
             self._begin(files, facts)
             self.wait()
             self._raise_failure()
