@@ -134,7 +134,7 @@ def _parted(
     classes: str | None,
 ) -> tuple[pl.DataFrame, Split]:
     main = whole[keep]
-    if given == (None, None):
+    if given[0] is None and given[1] is None:
         return main, split(main, rule, classes)
     answered = [
         frame.filter(pl.col(target).is_not_null())
