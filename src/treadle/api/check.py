@@ -13,19 +13,23 @@ if TYPE_CHECKING:
 def check(options: FitOptions | Any, *, frame: Any = None, **named: Any) -> Json:
     """Return what data was taken for, how it would be split, and what looks wrong.
 
-    options: FitOptions, or a path with options by name: check("customers.csv", target="left")
+    options: FitOptions, or what `fit` takes: check("customers.csv", target="left"), check(frame, …)
 
     The result holds `sentences`, `columns` [{name, kind, why}], `rows` by part and `findings`
     [{severity, title, sentence, action}].
 
     Raises: UserError where a fit would refuse.
     """
-    from treadle.api.fit_data import kind_of
+    from treadle.api.fit_data import are_paths, kind_of
     from treadle.api.options import FitOptions
     from treadle.api.refusals import refuse_unmet
 
     if not isinstance(options, FitOptions):
-        options = FitOptions.of({"data": options, **named})
+        if are_paths(options):
+            named["data"] = options
+        else:
+            frame = options
+        options = FitOptions.of(named)
     kind = kind_of(options, frame)
     refuse_unmet(options, kind)
     if kind == "images":

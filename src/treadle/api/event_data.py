@@ -101,7 +101,7 @@ def prepare_events(options: FitOptions, frame: Any = None) -> EventData:
 
 def _log_and_cut(options: FitOptions, frame: pl.DataFrame) -> tuple[EventLog, float]:
     """Return the whole log, and where the test begins: at the given test file's first event."""
-    named = {
+    named: dict[str, Any] = {
         "user": options.user,
         "item": options.item,
         "time": options.time,

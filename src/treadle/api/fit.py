@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from treadle.errors import OptionError
@@ -24,14 +23,10 @@ def fit(data: Any, second: Any = None, /, **options: Any) -> Run:
     Raises: UserError and its kinds for a mistake, with what to do; Interrupted on Ctrl-C, with a
     resumable run left behind.
     """
-    if second is None and isinstance(data, (str, Path)):
-        return _fit_data([data], options)
-    if (
-        second is None
-        and isinstance(data, (list, tuple))
-        and all(isinstance(part, (str, Path)) for part in data)
-    ):
-        return _fit_data(list(data), options)
+    from treadle.api.fit_data import are_paths
+
+    if second is None and are_paths(data):
+        return _fit_data(list(data) if isinstance(data, (list, tuple)) else [data], options)
     if not callable(data) or not hasattr(data, "state_dict"):
         if second is not None:
             raise OptionError(

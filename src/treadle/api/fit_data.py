@@ -54,6 +54,12 @@ def fit_data(
     return fit_table(options, frame, **more)
 
 
+def are_paths(data: Any) -> bool:
+    """Tell whether data was given as a path or several, and not from memory."""
+    many = list(data) if isinstance(data, (list, tuple)) else [data]
+    return bool(many) and all(isinstance(part, (str, Path)) for part in many)
+
+
 def kind_of(options: FitOptions, frame: Any = None) -> Kind:
     """Return the kind that was said, or else guessed. Raises: OptionError when there is no data."""
     if frame is None and not options.data:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from treadle.api.earlier import Earlier, earlier_of
 from treadle.api.event_data import EventData, prepare_events
 from treadle.api.event_result import finish
 from treadle.api.machine import files_of, machine_and_versions, pick_device
@@ -159,12 +160,28 @@ def _network(data: EventData, options: FitOptions) -> tuple[Recommender, list[tu
     network = Recommender(config)
     network.begin_with(data.item_counts())
     network.to(pick_device(options.device))
-    if not options.start_from:
-        return network, []
-    from treadle.api.transfer import take_weights
+    earlier = earlier_of(options.start_from, "events")
+    return network, [] if earlier is None else [("transfer", _take_network(network, data, earlier))]
 
-    taken = take_weights(network, options.start_from, "network.safetensors")
-    return network, [("transfer", taken)]
+
+def _take_network(network: Recommender, data: EventData, earlier: Earlier) -> str:
+    """Start from an earlier run's network: what it knows of an item goes by the item's name."""
+    from treadle.api.transfer import take_tensors
+
+    found = earlier.tensors("network")
+    assert found is not None, "every run of events keeps its network"
+    known = {name: code for code, name in enumerate(earlier.facts["encoder"]["items"], start=1)}
+    here = [code for code, name in enumerate(data.encoder.items, start=1) if name in known]
+    there = [known[data.encoder.items[code - 1]] for code in here]
+    own = network.state_dict()
+    for name, offset in (("item_vectors", 0), ("item_bias", 1), ("item_counts", 1)):
+        mapped = own[name].clone()
+        mapped[[code - offset for code in here]] = found[name][[code - offset for code in there]]
+        found[name] = mapped
+    if earlier.facts["encoder"]["kinds"] != list(data.encoder.kinds):
+        del found["kind_vectors"]
+    sentence = take_tensors(network, found, earlier.path)
+    return f"{sentence} {len(here):,} of {data.num_items:,} items were known to it."
 
 
 class _Evaluate:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from treadle.api.earlier import earlier_of
 from treadle.api.image_data import ImageData, features_of, prepare_images
 from treadle.api.image_result import finish
 from treadle.api.machine import machine_and_versions, pick_device
@@ -126,11 +127,7 @@ def _fit_members(
     head = build_head(backbone.num_features, len(data.classes), seed=options.seed)
     parts = _parts(data, "features", found.values.astype(np.float32))
     head.fit_scaling(parts["train"]["features"])
-    sayings = []
-    if options.start_from:
-        from treadle.api.transfer import take_weights
-
-        sayings.append(("transfer", take_weights(head, options.start_from, "head.safetensors")))
+    sayings = _take_head(head, data, options)
     where = member_place(place, "head", options, "images") if unfreeze else place
     groups = [{"params": list(head.parameters()), "lr": options.lr or how.learning_rate}]
     frozen = _fit(
@@ -149,6 +146,24 @@ def _fit_members(
     if not unfreeze:
         return data, [frozen]
     return data, [frozen, _fit_unfrozen(data, options, metric, place, head)]
+
+
+CLASS_WEIGHTS = ("linear", "bias", "second")
+
+
+def _take_head(head: Any, data: ImageData, options: FitOptions) -> list[tuple[str, str]]:
+    """Start from an earlier run's head; of other classes only what it learned below them."""
+    from treadle.api.transfer import take_tensors
+
+    earlier = earlier_of(options.start_from, "images")
+    if earlier is None:
+        return []
+    found = earlier.tensors("head")
+    if found is None:
+        return [("transfer", f"the run at {earlier.path} has no head to start from: none taken.")]
+    if earlier.facts["target"]["classes"] != data.classes:
+        found = {name: tensor for name, tensor in found.items() if name not in CLASS_WEIGHTS}
+    return [("transfer", take_tensors(head, found, earlier.path))]
 
 
 def _fit_unfrozen(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import polars as pl
 
+from treadle.api.earlier import Earlier, earlier_of
 from treadle.api.options import FitOptions
 from treadle.contracts import Layout
 from treadle.data.read import ReadResult, read_memory, read_tables
@@ -85,6 +86,9 @@ def prepare(options: FitOptions, read: ReadResult) -> TableData:
     frame, parted = _parted(rule, whole, parting, plan.keep, schema.target, classes)
     encoder = TableEncoder.fit(frame[parted.train], schema)
     target = _scaled_on_train(plan.encoder, frame[parted.train][schema.target])
+    if earlier := earlier_of(options.start_from, "table"):
+        encoder, target = _as_before(earlier, target)
+        schema = encoder.table
     return TableData(
         frame=frame,
         schema=schema,
@@ -97,6 +101,13 @@ def prepare(options: FitOptions, read: ReadResult) -> TableData:
         },
         notes=[*notes, *plan.notes, *_left_out_words(schema), *parted.notes],
     )
+
+
+def _as_before(earlier: Earlier, target: TargetEncoder) -> tuple[TableEncoder, TargetEncoder]:
+    """Return the encoders of an earlier run: its weights mean nothing under others."""
+    known = TargetEncoder.model_validate(earlier.facts["target"])
+    earlier.must_fit("answers", known.classes or known.task, target.classes or target.task)
+    return TableEncoder.model_validate(earlier.facts["encoder"]), known
 
 
 def split_rule(options: FitOptions) -> SplitRule:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from treadle.api.earlier import Earlier, earlier_of
 from treadle.api.network import network_training, predicted
 from treadle.api.options import FitOptions
 from treadle.api.table_data import PARTS, PartName, TableData
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from treadle.models.boosting import BoostingRound
     from treadle.models.tabular_settings import TabularSettings
     from treadle.models.tree_settings import TreeSettings
+    from treadle.models.trees import Trees
 
 CHECKS_A_ROUND_ROWS = 20_000
 
@@ -72,12 +74,14 @@ def fit_trees(
         settings = settings.model_copy(update={"learning_rate": options.lr})
     parts = {name: _as_tensors(data.parts[name]) for name in PARTS}
     trees = Trees(data.layout)
-    sayings = [("transfer", _take_trees(trees, options.start_from))] if options.start_from else []
+    sayings = _take_trees(trees, settings.block_rounds, options)
+    rounds_before = trees.num_rounds
     # the step is built when the state is: after a resume has put the trees back
     step = _LazyRound(trees, parts, data, settings, options.seed, place.threads)
     training = _tree_training(data, parts["train"], trees, step, metric, until, settings, sayings)
     trained = train_member(training, options, place, settings.model_dump())
-    best = step.round.so_far().truncated(trained.state.best_step or trained.state.step)
+    best_step = trained.state.best_step or trained.state.step
+    best = step.round.so_far().truncated(rounds_before + best_step)
     return Member(
         name="trees",
         files={"trees": best.state_dict()},
@@ -127,13 +131,18 @@ def fit_network(
     """Train the network: batches of rows, AdamW, a warm-up and a cosine by default."""
     from treadle.api.machine import pick_device
     from treadle.data.scaling import NumberScaler
-    from treadle.models.tabular_settings import TabularSettings
 
-    scaler = NumberScaler.fit(data.parts["train"]["numbers"])
+    earlier = earlier_of(options.start_from, "table")
+    known = earlier.tensors("scaler") if earlier else None
+    scaler = (
+        NumberScaler.fit(data.parts["train"]["numbers"])
+        if known is None
+        else NumberScaler.from_arrays({name: tensor.numpy() for name, tensor in known.items()})
+    )
     device = pick_device(options.device)
     parts = {name: _for_network(data, name, scaler, device) for name in PARTS}
     layout = data.layout.model_copy(update={"num_numbers": parts["train"]["numbers"].shape[1]})
-    settings = TabularSettings.for_table(len(data.split.train), layout)
+    settings = _network_settings(len(data.split.train), layout, earlier)
     changed = {"learning_rate": options.lr, "batch_size": options.batch_size}
     settings = settings.model_copy(update={k: v for k, v in changed.items() if v is not None})
     network, training = _network_training(data, parts, layout, settings, options, metric, until)
@@ -170,12 +179,7 @@ def _network_training(
     network = build(layout, num_rows=len(data.split.train), seed=options.seed, settings=settings)
     network.set_target_scale(data.target.center, data.target.scale)
     network.to(parts["train"]["numbers"].device)
-    sayings = []
-    if options.start_from:
-        from treadle.api.transfer import take_weights
-
-        taken = take_weights(network, options.start_from, "neural.safetensors")
-        sayings.append(("transfer", taken))
+    sayings = _take_network(network, options)
     groups = parameter_groups(network, settings.weight_decay)
     source = TensorSource(parts["train"], batch_size=settings.batch_size, seed=options.seed)
     truth, held_out = data.truth("validation"), parts["validation"]
@@ -195,6 +199,31 @@ def _network_training(
         sayings=sayings,
     )
     return network, training
+
+
+def _network_settings(rows: int, layout: Layout, earlier: Earlier | None) -> TabularSettings:
+    """Return the settings for so many rows; the shape of an earlier network, where there is one."""
+    from treadle.models.tabular_settings import TabularSettings
+
+    settings = TabularSettings.for_table(rows, layout)
+    facts = earlier.facts["members"].get("neural") if earlier else None
+    if facts is None:
+        return settings
+    ours = ("learning_rate", "weight_decay", "batch_size", "most_epochs", "patience_epochs")
+    kept = {name: getattr(settings, name) for name in ours}
+    return TabularSettings.model_validate(facts["settings"]).model_copy(update=kept)
+
+
+def _take_network(network: Any, options: FitOptions) -> list[tuple[str, str]]:
+    from treadle.api.transfer import take_tensors
+
+    earlier = earlier_of(options.start_from, "table")
+    if earlier is None:
+        return []
+    found = earlier.tensors("neural")
+    if found is None:
+        return [("transfer", f"the run at {earlier.path} has no network; it is learned anew.")]
+    return [("transfer", take_tensors(network, found, earlier.path))]
 
 
 def _best_value(trained: Trained) -> float:
@@ -322,13 +351,16 @@ def _for_network(
     return {key: tensor.to(device) for key, tensor in _as_tensors(part).items()}
 
 
-def _take_trees(trees: Any, earlier: str) -> str:
-    """Go on from the trees of an earlier run; return the sentence on it."""
-    from safetensors.torch import load_file
-
-    from treadle.api.transfer import weights_file
-
-    trees.load_state_dict(load_file(weights_file(earlier, "trees.safetensors")))
-    return (
-        f"started from {earlier}: its {trees.num_rounds:,} rounds of trees are kept and built on."
-    )
+def _take_trees(trees: Trees, block_rounds: int, options: FitOptions) -> list[tuple[str, str]]:
+    """Go on from the trees of an earlier run, whole blocks of them; return what must be said."""
+    earlier = earlier_of(options.start_from, "table")
+    if earlier is None:
+        return []
+    found = earlier.tensors("trees")
+    if found is None:
+        return [("transfer", f"the run at {earlier.path} has no trees; they are grown anew.")]
+    trees.load_state_dict(found)
+    kept = trees.truncated(trees.num_rounds - trees.num_rounds % block_rounds)
+    trees.load_state_dict(kept.state_dict())
+    sentence = f"started from {earlier.path}: {kept.num_rounds:,} rounds of trees are built on."
+    return [("transfer", sentence)]

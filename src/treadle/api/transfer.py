@@ -37,7 +37,14 @@ def take_weights(module: nn.Module, earlier: Path | str, name: str = "weights.sa
     """
     from safetensors.torch import load_file
 
-    found = load_file(weights_file(earlier, name))
+    return take_tensors(module, load_file(weights_file(earlier, name)), earlier)
+
+
+def take_tensors(module: nn.Module, found: dict[str, Tensor], earlier: Path | str) -> str:
+    """Copy the tensors that fit a module by name and shape; return the sentence on it.
+
+    Raises: RunError when nothing fits.
+    """
     own = module.state_dict()
     fitting = {n: t for n, t in found.items() if n in own and own[n].shape == t.shape}
     if not fitting:

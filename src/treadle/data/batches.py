@@ -40,15 +40,7 @@ class TensorSource:
         shuffle: bool = True,
         with_epoch: bool = False,
     ) -> None:
-        sizes = {name: len(tensor) for name, tensor in tensors.items()}
-        if len(set(sizes.values())) != 1:
-            raise DataError(
-                "the tensors differ in their number of rows: "
-                + ", ".join(f"{name} has {size:,}" for name, size in sizes.items())
-                + ".",
-                "Every tensor's first dimension is the row.",
-            )
-        self.num_rows = next(iter(sizes.values()))
+        self.num_rows = _common_rows(tensors)
         if self.num_rows == 0 or batch_size < 1:
             raise DataError(
                 f"there are {self.num_rows:,} rows in batches of {batch_size:,}.",
@@ -95,6 +87,21 @@ class TensorSource:
         if self.with_epoch:
             batch["epoch"] = torch.full_like(rows, epoch)
         return batch
+
+
+def _common_rows(tensors: Mapping[str, Tensor]) -> int:
+    """Return how many rows all tensors have. Raises: DataError."""
+    numbers = [name for name, tensor in tensors.items() if tensor.ndim == 0]
+    sizes = {name: len(tensor) for name, tensor in tensors.items() if tensor.ndim}
+    if not numbers and len(set(sizes.values())) == 1:
+        return next(iter(sizes.values()))
+    if numbers or not sizes:
+        found = f"{', '.join(numbers)} is a single number" if numbers else "there are no tensors"
+    else:
+        found = "the tensors differ in their number of rows: " + ", ".join(
+            f"{name} has {size:,}" for name, size in sizes.items()
+        )
+    raise DataError(f"{found}.", "Every tensor's first dimension is the row.")
 
 
 class WholeSource:

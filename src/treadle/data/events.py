@@ -46,10 +46,27 @@ class EventLog:
         time: str | None = None,
         event: str | None = None,
     ) -> EventLog:
+        """Read a log to learn from: as `read`, and with two users and two items at least.
+
+        Raises: DataError: as `read`, or fewer than two users or items.
+        """
+        log = cls.read(frame, user=user, item=item, time=time, event=event)
+        _check_variety(log.frame, log.columns)
+        return log
+
+    @classmethod
+    def read(
+        cls,
+        frame: pl.DataFrame,
+        *,
+        user: str | None = None,
+        item: str | None = None,
+        time: str | None = None,
+        event: str | None = None,
+    ) -> EventLog:
         """Read a frame as a log; `notes` say in plain words what was guessed and left out.
 
-        Raises: DataError: columns that are not there or not found, cells that are no times, or
-        fewer than two users or items.
+        Raises: DataError: columns that are not there or not found, or cells that are no times.
         """
         columns, notes = find_columns(frame, user=user, item=item, time=time, event=event)
         times, time_notes = seconds(frame[columns.time])
@@ -62,7 +79,6 @@ class EventLog:
             }
         )
         log, left_out = _whole_rows(log, columns)
-        _check_variety(log, columns)
         return cls(frame=log, columns=columns, notes=(*notes, *time_notes, *left_out))
 
     def time_after(self, share: float) -> float:

@@ -43,7 +43,7 @@ class EventPredictor:
         Raises: DataError when the log lacks a column.
         """
         columns = self.encoder.columns
-        log = EventLog.of(to_frame(data), **columns.model_dump())
+        log = EventLog.read(to_frame(data), **columns.model_dump())
         encoded = self.encoder.encode(log)
         cases = Cases(**latest_cases(encoded))
         codes, scores = top_items(self.scorer, cases, k=top)
