@@ -18,7 +18,7 @@ help: ## What there is to make
 demo: $(VENV)/.core ## Fetch a year of real flights, learn which arrive late, write a report
 	@$(BIN)/python examples/flights.py demo/flights.csv
 	@$(BIN)/treadle fit demo/flights.csv --target late --time time_hour --out demo/run --overwrite \
-		--until "2 minutes"
+		--until "90 seconds"
 	@echo "Open demo/run/report.html in a browser."
 
 test: check ## The checks, then every test but the slow ones

@@ -95,12 +95,12 @@ def test_is_equal_to_the_bit_to_the_loop_one_writes_by_hand(make: MakeOptimizer)
             optimizer.zero_grad()
             loss = nn.functional.mse_loss(by_hand(batch["x"]), batch["y"])
             loss.backward()
-            return loss
+            return loss.detach()
 
         if isinstance(optimizer, torch.optim.LBFGS):
             losses.append(float(optimizer.step(closure)))  # type: ignore[arg-type]
         else:
-            losses.append(float(closure().detach()))
+            losses.append(float(closure()))
             optimizer.step()
 
     module = a_network()
@@ -143,7 +143,7 @@ def test_a_weighted_loss_is_divided_by_its_weights() -> None:
     step(state, batch)
     squares_B = (module(batch["x"]) - batch["y"]).square().squeeze(1)
     expected = (squares_B * batch["weight"]).sum() / batch["weight"].sum()
-    assert state.totals.take_mean() == pytest.approx(float(expected), rel=1e-6)
+    assert state.totals.take_mean() == pytest.approx(float(expected.detach()), rel=1e-6)
     gradient = torch.autograd.grad(expected, module.weight)[0]
     assert module.weight.grad is not None
     torch.testing.assert_close(module.weight.grad, gradient)

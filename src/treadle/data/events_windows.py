@@ -65,7 +65,8 @@ def moment_cases(log: EncodedLog, since: float) -> tuple[Batch, list[str]]:
     late, known = log.times[end] >= since, end > start
     chosen = late & known & wanted
     notes = _exclusions(int((late & ~known).sum()), int((late & known & ~wanted).sum()))
-    return _cases(log, start[chosen], end[chosen], stop[chosen]), notes
+    users = log.users[start[chosen]]
+    return _cases(log, start[chosen], end[chosen], stop[chosen], users), notes
 
 
 def following_cases(log: EncodedLog, since: float) -> Batch:
@@ -78,7 +79,8 @@ def following_cases(log: EncodedLog, since: float) -> Batch:
     end = stop - (late[stop] - late[start])
     found = torch.cat([torch.zeros(1, dtype=torch.int64), log.goal.long().cumsum(0)])
     chosen = (end > start) & ((found[stop] - found[end]) > 0)
-    return _cases(log, start[chosen], end[chosen], stop[chosen])
+    users = log.users[start[chosen]]
+    return _cases(log, start[chosen], end[chosen], stop[chosen], users)
 
 
 def latest_cases(log: EncodedLog) -> Batch:
@@ -89,10 +91,20 @@ def latest_cases(log: EncodedLog) -> Batch:
     users = torch.arange(len(log.user_names))
     start = torch.searchsorted(log.users, users)
     stop = torch.searchsorted(log.users, users, right=True)
-    return {**_cases(log, start, stop, stop), "group": users}
+    return _cases(_with_one_more(log), start, stop, stop, users)
 
 
-def _cases(log: EncodedLog, start: Tensor, end: Tensor, stop: Tensor) -> Batch:
+def _with_one_more(log: EncodedLog) -> EncodedLog:
+    """Put an event of no user behind all others, so that even an empty history begins somewhere."""
+    return log._replace(
+        items=torch.cat([log.items, torch.ones(1, dtype=log.items.dtype)]),
+        times=torch.cat([log.times, torch.zeros(1, dtype=log.times.dtype)]),
+        kinds=torch.cat([log.kinds, torch.ones(1, dtype=log.kinds.dtype)]),
+        goal=torch.cat([log.goal, torch.zeros(1, dtype=torch.bool)]),
+    )
+
+
+def _cases(log: EncodedLog, start: Tensor, end: Tensor, stop: Tensor, users: Tensor) -> Batch:
     return {
         "items": log.items,
         "times": log.times,
@@ -101,7 +113,7 @@ def _cases(log: EncodedLog, start: Tensor, end: Tensor, stop: Tensor) -> Batch:
         "start": start,
         "end": end,
         "stop": stop,
-        "group": log.users[start],
+        "group": users,
     }
 
 

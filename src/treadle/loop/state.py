@@ -198,17 +198,19 @@ class TrainState:
         for name, tensor in self.average.items():
             tensor.copy_(files["average"][name])
         self.best_weights = {n: t.to(self.device, copy=True) for n, t in files["best"].items()}
-        for name in ("step", "epoch", "position", "horizon", "scale", "memory"):
+        for name in ("step", "epoch", "position", "horizon", "scale"):
             setattr(self, name, facts[name])
+        self.memory = copy.deepcopy(facts["memory"])
         self.best_step, self.best_value = facts["best_step"], facts["best_value"]
         self.history = [Validation(**entry) for entry in facts["history"]]
         self.seconds_before, self._started = facts["seconds"], time.monotonic()
         set_generator_states(files["random"])
 
     def _facts(self) -> Json:
-        names = "step", "epoch", "position", "horizon", "scale", "memory", "best_step", "best_value"
+        names = "step", "epoch", "position", "horizon", "scale", "best_step", "best_value"
         history = [vars(entry) | {"metrics": dict(entry.metrics)} for entry in self.history]
         return {name: getattr(self, name) for name in names} | {
+            "memory": copy.deepcopy(self.memory),  # it is written to disk while training goes on
             "history": history,
             "seconds": self.seconds,
         }

@@ -87,7 +87,7 @@ def histories(cases: Cases, length: int) -> Histories:
 
 
 def longest_history(cases: Cases) -> int:
-    return int((cases.end - cases.start).max())
+    return max(1, int((cases.end - cases.start).max()))
 
 
 def taken_items(past: Histories, num_items: int) -> Tensor:
@@ -170,7 +170,8 @@ def paired_interval(
 
 def _affordable(cases: Cases) -> int:
     """Return how many cases to score at once: fewer of a large catalogue."""
-    return max(1, min(256, _MOST_SCORES // int(cases.items.max())))
+    largest = int(cases.items.max()) if len(cases.items) else 1
+    return max(1, min(256, _MOST_SCORES // largest))
 
 
 def _chunks(cases: Cases, size: int) -> Iterator[Tensor]:

@@ -44,6 +44,17 @@ class UnfrozenSettings(Frozen):
     label_smoothing: float = 0.05
 
 
+class UnfrozenTraining(Frozen):
+    """How the last blocks are trained where nothing else is asked for: from a trained head, AdamW
+    over `parameter_groups`, rates falling to 0. Seen on one validation part only.
+    """
+
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.05
+    batch_size: int = 64
+    num_epochs: int = 8
+
+
 class MapsMaker:
     """Photos → what `UnfrozenVision` is trained on, float16 [B, V, E + C·h·w].
 

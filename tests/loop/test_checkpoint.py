@@ -1,0 +1,278 @@
+"""Checkpoints: whole or not at all, checked before use, written beside the training."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from treadle.errors import BrokenCheckpointError, SaveError
+from treadle.loop import checkpoint
+from treadle.loop.checkpoint import Saver, prune, read, read_newest, write
+from treadle.loop.state import TrainState
+
+
+def a_state(step: int = 0) -> TrainState:
+    torch.manual_seed(0)
+    module = nn.Linear(3, 2)
+    state = TrainState(model=module, optimizers={"main": torch.optim.Adam(module.parameters())})
+    state.step = step
+    return state
+
+
+def written(folder: Path, *steps: int) -> list[Path]:
+    return [write(folder, *a_state(step).snapshot()) for step in steps]
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(place.name for place in folder.iterdir())
+
+
+def test_a_checkpoint_is_read_back_as_it_was_written(tmp_path: Path) -> None:
+    files, facts = a_state(120).snapshot()
+    place = write(tmp_path, files, facts)
+    assert place.name == "step-000000120"
+    read_files, read_facts = read(place)
+    assert read_facts == json.loads(json.dumps(facts))
+    for name, tensors in files.items():
+        assert read_files[name].keys() == tensors.keys()
+        assert all(torch.equal(read_files[name][n], tensors[n]) for n in tensors)
+
+
+def test_the_manifest_has_the_hash_of_every_file_and_is_written_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order: list[str] = []
+    real = checkpoint._synced_sha256
+    monkeypatch.setattr(
+        checkpoint, "_synced_sha256", lambda file: (order.append(file.name), real(file))[1]
+    )
+    place = written(tmp_path, 7)[0]
+    manifest = json.loads((place / "MANIFEST.json").read_text())
+    assert sorted([*manifest["sha256"], "MANIFEST.json"]) == names(place)
+    assert order[-1] == "MANIFEST.json" and len(order) == len(names(place))
+    assert names(tmp_path) == [place.name]
+
+
+@pytest.mark.parametrize("where", ["first", "middle", "last"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "model.safetensors",
+        "optimizers.safetensors",
+        "random.safetensors",
+        "totals.safetensors",
+        "best.safetensors",
+        "average.safetensors",
+        "extras.safetensors",
+        "state.json",
+    ],
+)
+def test_a_flipped_bit_is_found_and_named_and_an_older_checkpoint_used(
+    tmp_path: Path, name: str, where: str
+) -> None:
+    old, new = written(tmp_path, 5, 9)
+    raw = bytearray((new / name).read_bytes())
+    raw[{"first": 0, "middle": len(raw) // 2, "last": -1}[where]] ^= 1
+    (new / name).write_bytes(raw)
+    with pytest.raises(BrokenCheckpointError, match=name):
+        read(new)
+    found, said = read_newest(tmp_path)
+    assert found is not None and found[1]["step"] == 5
+    assert len(said) == 1 and name in said[0]
+    assert old.exists()
+
+
+def test_any_flipped_bit_of_the_manifest_is_found_or_does_no_harm(tmp_path: Path) -> None:
+    place = written(tmp_path, 5)[0]
+    manifest = place / "MANIFEST.json"
+    raw = manifest.read_bytes()
+    expected = read(place)[1]
+    for number in range(0, len(raw) * 8, 7):
+        changed = bytearray(raw)
+        changed[number // 8] ^= 1 << number % 8
+        manifest.write_bytes(changed)
+        with contextlib.suppress(BrokenCheckpointError):
+            assert read(place)[1] == expected
+
+
+@pytest.mark.parametrize("size", [0, 10, -1])
+@pytest.mark.parametrize("name", ["model.safetensors", "state.json", "MANIFEST.json"])
+def test_a_truncated_file_is_found(tmp_path: Path, name: str, size: int) -> None:
+    place = written(tmp_path, 5)[0]
+    (place / name).write_bytes((place / name).read_bytes()[:size])
+    with pytest.raises(BrokenCheckpointError):
+        read(place)
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "state.json", "MANIFEST.json"])
+def test_an_absent_file_is_found(tmp_path: Path, name: str) -> None:
+    place = written(tmp_path, 5)[0]
+    (place / name).unlink()
+    with pytest.raises(BrokenCheckpointError, match=name):
+        read(place)
+
+
+@pytest.mark.parametrize("text", ["[]", "{}", '{"format": 1, "sha256": []}', "null", "{"])
+def test_a_manifest_of_another_shape_is_broken_not_a_crash(tmp_path: Path, text: str) -> None:
+    place = written(tmp_path, 5)[0]
+    (place / "MANIFEST.json").write_text(text)
+    with pytest.raises(BrokenCheckpointError):
+        read(place)
+
+
+def test_a_checkpoint_of_a_newer_format_is_not_guessed_at(tmp_path: Path) -> None:
+    place = written(tmp_path, 5)[0]
+    manifest = json.loads((place / "MANIFEST.json").read_text()) | {"format": 99}
+    (place / "MANIFEST.json").write_text(json.dumps(manifest))
+    with pytest.raises(BrokenCheckpointError, match="newer"):
+        read(place)
+
+
+def test_a_broken_checkpoint_is_set_aside_so_that_pruning_keeps_whole_ones(tmp_path: Path) -> None:
+    written(tmp_path, 5, 20, 30)
+    for step in (20, 30):
+        (tmp_path / f"step-{step:09d}" / "state.json").write_text("torn")
+    found, said = read_newest(tmp_path)
+    assert found is not None and found[1]["step"] == 5 and len(said) == 2
+    written(tmp_path, 8)
+    prune(tmp_path, 2, None)
+    assert read_newest(tmp_path)[0][1]["step"] == 8  # type: ignore[index]
+    assert {"step-000000005", "step-000000008"} <= set(names(tmp_path))
+
+
+def test_no_checkpoint_at_all_gives_none(tmp_path: Path) -> None:
+    assert read_newest(tmp_path / "nowhere") == (None, [])
+
+
+def test_pruning_keeps_the_newest_and_the_best(tmp_path: Path) -> None:
+    written(tmp_path, 1, 2, 3, 10, 200)
+    prune(tmp_path, 2, 2)
+    assert names(tmp_path) == ["step-000000002", "step-000000010", "step-000000200"]
+
+
+def test_temporary_folders_of_a_crash_are_collected(tmp_path: Path) -> None:
+    orphan = tmp_path / ".step-000000004.123.tmp"
+    orphan.mkdir()
+    (orphan / "model.safetensors").write_bytes(b"half")
+    assert read_newest(tmp_path) == (None, [])
+    Saver(tmp_path)
+    assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize("fails", ["save_file", "_synced_sha256", "sync_folder"])
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), RuntimeError("io")])
+def test_a_disk_error_leaves_earlier_checkpoints_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails: str, error: Exception
+) -> None:
+    written(tmp_path, 5)
+
+    def failing(*_: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(checkpoint, fails, failing)
+    with pytest.raises(SaveError, match="step 9") as raised:
+        written(tmp_path, 9)
+    assert "Earlier checkpoints are whole" in raised.value.hint
+    monkeypatch.undo()
+    assert names(tmp_path) == ["step-000000005"]
+    assert read_newest(tmp_path)[0][1]["step"] == 5  # type: ignore[index]
+
+
+def test_a_failed_save_is_raised_at_the_next_due_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saver, state = Saver(tmp_path, every_seconds=0.0), a_state(1)
+
+    def failing(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(checkpoint, "save_file", failing)
+    saver(state)
+    saver.wait()
+    monkeypatch.undo()
+    with pytest.raises(SaveError, match="No space left"):
+        saver(state)
+    saver(state)
+    saver.close(state)
+    assert names(tmp_path) == ["step-000000001"]
+
+
+def test_what_happens_after_a_save_began_is_not_in_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    may_write, state = threading.Event(), a_state(3)
+    real = checkpoint.save_file
+
+    def waiting(tensors: Any, path: Path) -> None:
+        may_write.wait(10)
+        real(tensors, path)
+
+    monkeypatch.setattr(checkpoint, "save_file", waiting)
+    expected = state.module.state_dict()["weight"].clone()
+    saver = Saver(tmp_path, every_seconds=0.0)
+    saver(state)
+    assert names(tmp_path) == [f".step-000000003.{os.getpid()}.tmp"] or names(tmp_path) == []
+    with torch.no_grad():
+        for parameter in state.module.parameters():
+            parameter.fill_(99.0)
+    state.step, state.memory["late"] = 4, {}
+    saver(state)  # one is under way: no other is begun
+    may_write.set()
+    saver.wait()
+    files, facts = read(tmp_path / "step-000000003")
+    assert torch.equal(files["model"]["/weight"], expected)
+    assert facts["step"] == 3 and facts["memory"] == {}
+
+
+def test_saves_only_when_due(tmp_path: Path) -> None:
+    saver, state = Saver(tmp_path, every_seconds=3600.0), a_state(1)
+    saver(state)
+    assert not tmp_path.exists() or names(tmp_path) == []
+    saver.close(state)
+    assert names(tmp_path) == ["step-000000001"]
+
+
+def test_saves_only_at_the_ends_of_blocks_and_at_last_the_newest_of_them(tmp_path: Path) -> None:
+    saver, state = Saver(tmp_path, every_seconds=3600.0, every_steps=10), a_state()
+    for step in range(1, 38):
+        state.step = step
+        saver(state)
+    saver.close(state)
+    assert names(tmp_path) == ["step-000000030"]
+    assert read(tmp_path / "step-000000030")[1]["step"] == 30
+
+
+def test_nothing_is_saved_before_the_first_block_ended(tmp_path: Path) -> None:
+    saver, state = Saver(tmp_path, every_seconds=0.0, every_steps=10), a_state(3)
+    saver(state)
+    saver.close(state)
+    assert not tmp_path.exists() or names(tmp_path) == []
+
+
+def test_only_the_newest_few_and_the_best_are_kept_as_training_goes_on(tmp_path: Path) -> None:
+    saver, state = Saver(tmp_path, every_seconds=0.0, keep=2), a_state()
+    for step in range(1, 8):
+        state.step = step
+        if step == 3:
+            state.keep_best(0.5)
+        saver(state)
+        saver.wait()
+    assert names(tmp_path) == ["step-000000003", "step-000000006", "step-000000007"]
+
+
+def test_a_state_that_cannot_be_saved_says_so_at_once(tmp_path: Path) -> None:
+    state = a_state(1)
+    state.memory["mine"] = {"set": {1, 2}}
+    saver = Saver(tmp_path, every_seconds=0.0)
+    saver(state)
+    saver.wait()
+    with pytest.raises(SaveError, match="set is not JSON"):
+        saver(state)
