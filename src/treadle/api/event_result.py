@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from treadle.api.event_data import EventData
+from treadle.api.member import summary
 from treadle.api.options import FitOptions
 from treadle.api.result import write_result
-from treadle.api.table_members import summary
 from treadle.api.training import Trained
 from treadle.contracts import Json
 from treadle.folder import RunFolder

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from treadle.api.options import FitOptions, Kind
+from treadle.api.place import Attempt
 from treadle.api.refusals import refuse_unmet
 from treadle.api.run import Run
 from treadle.api.start import refuse_taken
@@ -35,7 +36,7 @@ def fit_data(
     kind = kind_of(options, frame)
     refuse_unmet(options, kind)
     options = options.model_copy(update={"kind": kind})
-    more: dict[str, Any] = {"resume": resume, "not_exact": not_exact, "observer": observer}
+    attempt = Attempt(resume=resume, not_exact=not_exact, observer=observer or Observer())
     if kind == "images":
         if frame is not None:
             raise OptionError(
@@ -44,14 +45,14 @@ def fit_data(
             )
         from treadle.api.fit_images import fit_images
 
-        return fit_images(options, **more)
+        return fit_images(options, attempt)
     if kind == "events":
         from treadle.api.fit_events import fit_events
 
-        return fit_events(options, frame, **more)
+        return fit_events(options, frame, attempt)
     from treadle.api.fit_table import fit_table
 
-    return fit_table(options, frame, **more)
+    return fit_table(options, frame, attempt)
 
 
 def are_paths(data: Any) -> bool:

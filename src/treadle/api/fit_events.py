@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, Any
 from treadle.api.earlier import Earlier, earlier_of
 from treadle.api.event_data import EventData, prepare_events
 from treadle.api.event_result import finish
-from treadle.api.machine import files_of, machine_and_versions, pick_device
+from treadle.api.machine import files_of, pick_device
 from treadle.api.network import network_training
 from treadle.api.options import FitOptions
+from treadle.api.place import Attempt, open_place, train_in, use_threads
 from treadle.api.run import Run
-from treadle.api.start import begin, new_folder
-from treadle.api.track import sinks
-from treadle.api.training import Observer, Saving, Training, train
+from treadle.api.training import Training
 from treadle.contracts import Json
 from treadle.data.fingerprint import fingerprint
-from treadle.folder import EVENTS, RunFolder
+from treadle.folder import RunFolder
 from treadle.goal import DEFAULT, Metric, metric_named
 from treadle.loop.journal import Journal
+from treadle.loop.randomness import seed_all
 from treadle.loop.until import minutes
 
 if TYPE_CHECKING:
@@ -34,45 +34,21 @@ BATCH_SIZE = 64
 WEIGHT_DECAY = 0.05
 
 
-def fit_events(
-    options: FitOptions,
-    frame: Any = None,
-    *,
-    resume: bool = False,
-    not_exact: bool = False,
-    observer: Observer | None = None,
-) -> Run:
+def fit_events(options: FitOptions, frame: Any, attempt: Attempt) -> Run:
     """Train a recommender and return its run. Raises: UserError; Interrupted."""
-    import torch
-
-    from treadle.loop.randomness import seed_all
-
-    observer = observer or Observer()
-    if options.threads:
-        torch.set_num_threads(options.threads)
+    use_threads(options)
     metric = metric_named(options.metric or DEFAULT["next_item"], "next_item")
     data = prepare_events(options, frame)
-    folder = RunFolder(options.out) if options.out else new_folder()
     files = files_of([*options.data, *options.test])
-    marks: Json = {"data": fingerprint(files if frame is None else data.log.frame)}
-    machine = machine_and_versions(torch.get_num_threads()) | marks
-    config = {"kind": "events", "options": options.recorded()}
-    with begin(
-        folder, config, machine, resume=resume, not_exact=not_exact, overwrite=options.overwrite
-    ) as said:
-        journal = Journal(folder.path, listener=observer.line)
-        begun = resume and (folder.path / EVENTS).exists()
-        for sentence in said:
-            journal.say("resume", sentence)
-        if not begun:
-            _say_data(journal, data, folder, marks, metric)
-        seed_all(options.seed)
+    marks = fingerprint(files if frame is None else data.log.frame)
+    with open_place("events", options, marks, attempt) as place:
+        if not place.begun:
+            _say_data(place.journal, data, place.folder, marks, metric)
+        seed_all(options.seed)  # the network is drawn from it
         network, training = _training(data, options, metric)
-        training.watchers = sinks(options.track, folder)
-        saving = Saving(every_seconds=options.save_every)
-        trained = train(training, folder, journal, resume=begun, observer=observer, saving=saving)
-        finish(folder, data, options, metric, network, trained, journal)
-    return Run(folder.path)
+        trained = train_in(place, training, options, network.config.model_dump(mode="json"))
+        finish(place.folder, data, options, metric, network, trained, place.journal)
+    return Run(place.folder.path)
 
 
 def look(options: FitOptions, frame: Any = None) -> Json:
@@ -106,7 +82,7 @@ def _say_data(
         "plan.json", plan | {"task": "next_item", "metric": metric.name, "rows": data.sizes()}
     )
     encoder = data.encoder.model_dump(mode="json")
-    folder.write_json("data.json", {"fingerprint": marks["data"], "cuts": data.cuts} | encoder)
+    folder.write_json("data.json", {"fingerprint": marks, "cuts": data.cuts} | encoder)
 
 
 def _training(data: EventData, options: FitOptions, metric: Metric) -> tuple[Recommender, Training]:

@@ -9,17 +9,16 @@ import numpy as np
 from treadle.api.earlier import earlier_of
 from treadle.api.image_data import ImageData, features_of, prepare_images
 from treadle.api.image_result import finish
-from treadle.api.machine import machine_and_versions, pick_device
+from treadle.api.machine import pick_device
+from treadle.api.member import Member, measures, summary
 from treadle.api.network import network_training, predicted
 from treadle.api.options import FitOptions
+from treadle.api.place import Attempt, Place, member_place, open_place, train_in, use_threads
 from treadle.api.run import Run
-from treadle.api.start import begin, new_folder
 from treadle.api.table_data import PARTS
-from treadle.api.table_members import Member, Place, measures, member_place, summary, train_member
-from treadle.api.training import Observer
 from treadle.contracts import Json
 from treadle.data.fingerprint import fingerprint
-from treadle.folder import EVENTS, RunFolder
+from treadle.folder import RunFolder
 from treadle.goal import DEFAULT, Metric, metric_named
 from treadle.loop.journal import Journal
 from treadle.loop.until import minutes
@@ -34,44 +33,18 @@ UNFROZEN_RATE = 1e-3
 PATIENCE = 20
 
 
-def fit_images(
-    options: FitOptions,
-    *,
-    resume: bool = False,
-    not_exact: bool = False,
-    observer: Observer | None = None,
-) -> Run:
+def fit_images(options: FitOptions, attempt: Attempt) -> Run:
     """Train on photos and return the run. Raises: UserError; Interrupted."""
-    import torch
-
-    observer = observer or Observer()
-    if options.threads:
-        torch.set_num_threads(options.threads)
+    use_threads(options)
     data = prepare_images(options)
     metric = metric_named(options.metric or DEFAULT[data.target.task], data.target.task)
-    folder = RunFolder(options.out) if options.out else new_folder()
-    marks: Json = {"data": fingerprint(data.frame.select("hash", "label"))}
-    machine = machine_and_versions(torch.get_num_threads()) | marks
-    config = {"kind": "images", "options": options.recorded()}
-    with begin(
-        folder, config, machine, resume=resume, not_exact=not_exact, overwrite=options.overwrite
-    ) as said:
-        journal = Journal(folder.path, listener=observer.line)
-        for sentence in said:
-            journal.say("resume", sentence)
-        begun = resume and (folder.path / EVENTS).exists()
-        if not begun:
-            _say_data(journal, data, folder, marks, metric)
-        place = Place(
-            folder=folder,
-            journal=journal,
-            resume=begun,
-            observer=observer,
-            threads=torch.get_num_threads(),
-        )
+    marks = fingerprint(data.frame.select("hash", "label"))
+    with open_place("images", options, marks, attempt) as place:
+        if not place.begun:
+            _say_data(place.journal, data, place.folder, marks, metric)
         data, members = _fit_members(data, options, metric, place)
-        finish(folder, data, options, metric, members, journal)
-    return Run(folder.path)
+        finish(place.folder, data, options, metric, members, place.journal)
+    return Run(place.folder.path)
 
 
 def look(options: FitOptions) -> Json:
@@ -106,7 +79,7 @@ def _say_data(
     folder.write_json(
         "data.json",
         {
-            "fingerprint": marks["data"],
+            "fingerprint": marks,
             "target": data.target.model_dump(mode="json"),
             "split": data.split.rule.model_dump(mode="json"),
         },
@@ -236,7 +209,7 @@ def _fit(
         validate_every=source.steps_per_epoch,
         sayings=sayings,
     )
-    trained = train_member(training, options, place, facts)
+    trained = train_in(place, training, options, facts)
     validated = predicted(model, held_out)
     return Member(
         name=name,

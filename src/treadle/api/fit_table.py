@@ -5,17 +5,17 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from treadle.api.machine import files_of, machine_and_versions
+from treadle.api.machine import files_of
+from treadle.api.member import Member
 from treadle.api.options import FitOptions
+from treadle.api.place import Attempt, Place, member_place, open_place, use_threads
 from treadle.api.run import Run
-from treadle.api.start import begin, new_folder
 from treadle.api.table_data import TableData, prepare, read_table
-from treadle.api.table_members import Member, Place, fit_network, fit_trees, member_place
+from treadle.api.table_members import fit_network, fit_trees
 from treadle.api.table_result import finish
-from treadle.api.training import Observer
 from treadle.contracts import Json
 from treadle.data.fingerprint import fingerprint
-from treadle.folder import EVENTS, RunFolder
+from treadle.folder import RunFolder
 from treadle.goal import DEFAULT, Metric, metric_named
 from treadle.loop.journal import Journal
 from treadle.loop.until import StopCondition, minutes
@@ -25,49 +25,24 @@ TREES_SHARE = 0.5
 LEAST_MINUTES = 0.1
 
 
-def fit_table(
-    options: FitOptions,
-    frame: Any = None,
-    *,
-    resume: bool = False,
-    not_exact: bool = False,
-    observer: Observer | None = None,
-) -> Run:
-    """Train on a table and return the run.
+def fit_table(options: FitOptions, frame: Any, attempt: Attempt) -> Run:
+    """Train on a table, from files or from memory, and return the run.
 
     Raises: UserError for a mistake in options or data; Interrupted, with a resumable run left.
     """
-    import torch
-
-    observer = observer or Observer()
-    if options.threads:
-        torch.set_num_threads(options.threads)
+    use_threads(options)
     read = read_table(options, frame)
     data = prepare(options, read)
     metric = metric_named(options.metric or DEFAULT[data.target.task], data.target.task)
-    folder = RunFolder(options.out) if options.out else new_folder()
     files = files_of([*options.data, *options.validation, *options.test])
-    print_of_data = fingerprint(files if frame is None else read.frame)
-    machine = machine_and_versions(torch.get_num_threads()) | {"data": print_of_data}
-    config = {"kind": "table", "options": options.recorded()}
-    with begin(
-        folder, config, machine, resume=resume, not_exact=not_exact, overwrite=options.overwrite
-    ) as said:
-        journal = Journal(folder.path, listener=observer.line)
-        for sentence in said:
-            journal.say("resume", sentence)
-        if not resume:
-            _say_data(journal, data, metric, folder, print_of_data)
-        place = Place(
-            folder=folder,
-            journal=journal,
-            resume=resume and (folder.path / EVENTS).exists(),
-            observer=observer,
-            threads=torch.get_num_threads(),
-        )
+    marks = fingerprint(files if frame is None else read.frame)
+    with open_place("table", options, marks, attempt) as place:
+        if not place.begun:
+            until = options.until or f"no better for a while, or {DEFAULT_MINUTES:g} minutes"
+            _say_data(place.journal, data, metric, place.folder, marks, until)
         members = _fit_members(data, options, metric, place)
-        finish(folder, data, options, metric, members, journal)
-    return Run(folder.path)
+        finish(place.folder, data, options, metric, members, place.journal)
+    return Run(place.folder.path)
 
 
 def _fit_members(
@@ -75,9 +50,7 @@ def _fit_members(
 ) -> list[Member]:
     """Train the models that were asked for, each in time."""
     asked = options.condition
-    budget = min(asked.max_minutes if asked else DEFAULT_MINUTES, 24 * 60 * 365)
-    if not math.isfinite(asked.max_minutes if asked else 0.0):
-        budget = math.inf
+    budget = asked.max_minutes if asked else DEFAULT_MINUTES
     if options.model == "trees":
         return [fit_trees(data, options, metric, asked or minutes(budget), place)]
     if options.model == "neural":
@@ -117,7 +90,12 @@ def _both(asked: StopCondition | None, budget: float) -> StopCondition:
 
 
 def _say_data(
-    journal: Journal, data: TableData, metric: Metric, folder: RunFolder, print_of_data: Json
+    journal: Journal,
+    data: TableData,
+    metric: Metric,
+    folder: RunFolder,
+    print_of_data: Json,
+    until: str,
 ) -> None:
     """Journal what was recognised, and write plan.json and data.json."""
     for sentence in data.notes:
@@ -137,7 +115,7 @@ def _say_data(
             "task": data.target.task,
             "metric": metric.name,
             "rows": sizes,
-            "until": "see the journal",
+            "until": until,
         },
     )
     folder.write_json(

@@ -11,8 +11,8 @@ import numpy as np
 import polars as pl
 
 from treadle.api.options import FitOptions
+from treadle.api.place import Place
 from treadle.api.table_data import PARTS, PartName
-from treadle.api.table_members import Place
 from treadle.data.images import ImageIndex, find_images
 from treadle.data.photo_features import FeatureMaker, read_features
 from treadle.data.split import Split, SplitRule, split

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from treadle.api.image_data import ImageData
 from treadle.api.measure import class_charts, constant_prediction, measured, metrics_for
+from treadle.api.member import Member
 from treadle.api.options import FitOptions
 from treadle.api.result import advice_on, on_metrics, write_result
 from treadle.api.table_data import PARTS
-from treadle.api.table_members import Member
 from treadle.api.table_result import member_findings, save_members
 from treadle.contracts import Json
 from treadle.folder import RunFolder

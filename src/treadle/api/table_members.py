@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from treadle.api.earlier import Earlier, earlier_of
+from treadle.api.member import Member, measures, summary
 from treadle.api.network import network_training, predicted
 from treadle.api.options import FitOptions
+from treadle.api.place import Place, train_in
 from treadle.api.table_data import PARTS, PartName, TableData
-from treadle.api.track import sinks
-from treadle.api.training import Observer, Saving, Trained, Training, train
-from treadle.contracts import Json, Layout
-from treadle.folder import EVENTS, FORMAT, RunFolder
-from treadle.goal import Metric, metric_named
-from treadle.loop.journal import Journal
+from treadle.api.training import Trained, Training
+from treadle.contracts import Layout
+from treadle.goal import Metric
 from treadle.loop.until import StopCondition, epochs, no_better_for
 
 if TYPE_CHECKING:
@@ -31,35 +29,6 @@ if TYPE_CHECKING:
     from treadle.models.trees import Trees
 
 CHECKS_A_ROUND_ROWS = 20_000
-
-
-@dataclass(frozen=True, kw_only=True)
-class Member:
-    """A trained model of a table.
-
-    files:    what the model folder keeps: by file name, tensors by name
-    facts:    what is needed to build the model again
-    validation: its predictions there, [N, C] probabilities or [N] values
-    """
-
-    name: str
-    files: dict[str, dict[str, torch.Tensor]]
-    facts: Json
-    validation: NDArray[Any]
-    test: NDArray[Any]
-    value: float
-    trained: Json
-
-
-@dataclass(frozen=True, kw_only=True)
-class Place:
-    """Where and how a member is trained."""
-
-    folder: RunFolder
-    journal: Journal
-    resume: bool
-    observer: Observer
-    threads: int
 
 
 def fit_trees(
@@ -79,7 +48,7 @@ def fit_trees(
     # the step is built when the state is: after a resume has put the trees back
     step = _LazyRound(trees, parts, data, settings, options.seed, place.threads)
     training = _tree_training(data, parts["train"], trees, step, metric, until, settings, sayings)
-    trained = train_member(training, options, place, settings.model_dump())
+    trained = train_in(place, training, options, settings.model_dump())
     best_step = trained.state.best_step or trained.state.step
     best = step.round.so_far().truncated(rounds_before + best_step)
     return Member(
@@ -146,7 +115,7 @@ def fit_network(
     changed = {"learning_rate": options.lr, "batch_size": options.batch_size}
     settings = settings.model_copy(update={k: v for k, v in changed.items() if v is not None})
     network, training = _network_training(data, parts, layout, settings, options, metric, until)
-    trained = train_member(training, options, place, settings.model_dump())
+    trained = train_in(place, training, options, settings.model_dump())
     return Member(
         name="neural",
         files={"neural": dict(network.state_dict()), "scaler": _as_tensors(scaler.arrays())},
@@ -231,31 +200,6 @@ def _best_value(trained: Trained) -> float:
     return math.nan if best is None else best
 
 
-def measures(metric: Metric, truth: NDArray[Any], predicted: NDArray[Any]) -> dict[str, float]:
-    """Return the deciding metric, and the loss as people know it, on validation predictions."""
-    loss = metric_named(
-        "log_loss" if predicted.ndim == 2 else "root_mean_squared_error",
-        metric.tasks[0] if predicted.ndim == 1 else "classes",
-    )
-    return {"validation_loss": loss(truth, predicted), metric.name: metric(truth, predicted)}
-
-
-def summary(trained: Trained) -> Json:
-    """Return how a training ended, as result.json has it."""
-    state = trained.state
-    return {
-        "stopped": {
-            "reason": trained.stopped.kind,
-            "sentence": trained.stopped.sentence,
-            "epoch": state.epoch,
-            "step": state.step,
-            "best_step": state.best_step,
-        },
-        "samples_per_second": round(trained.samples_per_second, 1),
-        "seconds": round(trained.seconds, 3),
-    }
-
-
 class _LazyRound:
     """The boosting step, built at its first call."""
 
@@ -290,39 +234,6 @@ class _LazyRound:
 
     def __call__(self, state: TrainState, batch: Any) -> None:
         self.round(state, batch)
-
-
-def train_member(training: Training, options: FitOptions, place: Place, settings: Json) -> Trained:
-    """Train in the member's place, from the seed on or from its newest checkpoint."""
-    from treadle.loop.randomness import seed_all
-
-    seed_all(options.seed)
-    training.watchers = [*training.watchers, *sinks(options.track, place.folder)]
-    place.folder.write_json("plan.json", (place.folder.plan or {}) | {"settings": settings})
-    return train(
-        training,
-        place.folder,
-        place.journal,
-        resume=place.resume,
-        observer=place.observer,
-        saving=Saving(every_seconds=options.save_every),
-    )
-
-
-def member_place(place: Place, name: str, options: FitOptions, kind: str) -> Place:
-    """Return the run folder of a member, with its configuration, and a journal of its own."""
-    folder = RunFolder.create(place.folder.path / "members" / name)
-    begun = place.resume and (folder.path / EVENTS).exists()
-    if not begun:
-        recorded = options.recorded() | {"model": name}
-        folder.write_json("config.json", {"format": FORMAT, "kind": kind, "options": recorded})
-    return Place(
-        folder=folder,
-        journal=Journal(folder.path, listener=place.observer.line),
-        resume=begun,
-        observer=place.observer,
-        threads=place.threads,
-    )
 
 
 def _rounds_between_checks(rows: int) -> int:

@@ -14,10 +14,10 @@ from treadle.api.measure import (
     metrics_for,
     number_charts,
 )
+from treadle.api.member import Member
 from treadle.api.options import FitOptions
 from treadle.api.result import advice_on, on_metrics, write_result
 from treadle.api.table_data import TableData
-from treadle.api.table_members import Member
 from treadle.contracts import Json
 from treadle.data.health import check_table
 from treadle.folder import RunFolder

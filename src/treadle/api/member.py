@@ -1,0 +1,57 @@
+"""A trained model of a fit, whether it answers alone or is weighed with others."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from treadle.api.training import Trained
+from treadle.contracts import Json
+from treadle.goal import Metric, metric_named
+
+if TYPE_CHECKING:
+    import torch
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, kw_only=True)
+class Member:
+    """A trained model of a table.
+
+    files:    what the model folder keeps: by file name, tensors by name
+    facts:    what is needed to build the model again
+    validation: its predictions there, [N, C] probabilities or [N] values
+    """
+
+    name: str
+    files: dict[str, dict[str, torch.Tensor]]
+    facts: Json
+    validation: NDArray[Any]
+    test: NDArray[Any]
+    value: float
+    trained: Json
+
+
+def measures(metric: Metric, truth: NDArray[Any], predicted: NDArray[Any]) -> dict[str, float]:
+    """Return the deciding metric, and the loss as people know it, on validation predictions."""
+    loss = metric_named(
+        "log_loss" if predicted.ndim == 2 else "root_mean_squared_error",
+        metric.tasks[0] if predicted.ndim == 1 else "classes",
+    )
+    return {"validation_loss": loss(truth, predicted), metric.name: metric(truth, predicted)}
+
+
+def summary(trained: Trained) -> Json:
+    """Return how a training ended, as result.json has it."""
+    state = trained.state
+    return {
+        "stopped": {
+            "reason": trained.stopped.kind,
+            "sentence": trained.stopped.sentence,
+            "epoch": state.epoch,
+            "step": state.step,
+            "best_step": state.best_step,
+        },
+        "samples_per_second": round(trained.samples_per_second, 1),
+        "seconds": round(trained.seconds, 3),
+    }
