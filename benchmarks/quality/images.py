@@ -26,17 +26,11 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import balanced_accuracy_score
 
-from treadle.data.batches import TensorSource
+import treadle
 from treadle.data.images import ImageIndex, find_images
 from treadle.data.photo_features import read_features
 from treadle.data.split import Split, SplitRule, split
-from treadle.loop.loop import turn
-from treadle.loop.schedules import warmup_cosine
-from treadle.loop.state import TrainState
-from treadle.loop.step import EagerStep
-from treadle.loop.until import epochs
 from treadle.models.vision import PhotoShape, load_backbone
-from treadle.models.vision_head import HeadTraining, VisionHead, build_head
 
 
 class Scored(NamedTuple):
@@ -95,57 +89,13 @@ def fit_plain(
 def fit_treadle(folder: Path, seed: int, threads: int) -> Scored:
     """Score a whole fit from the folder on, with a cache that begins empty."""
     start = time.perf_counter()
-    index = find_images(folder)
-    with tempfile.TemporaryDirectory() as cache:
-        made = read_features(
-            index.paths, load_backbone(), cache_folder=Path(cache), hashes=index.hashes,
-            threads=threads,
-        )  # fmt: skip
-    parts = split_of(index, seed)
-    features, target = torch.from_numpy(made.values), torch.from_numpy(index.targets)
-    head = build_head(features.shape[1], len(index.classes), seed=seed)
-    head.fit_scaling(features[parts.train])
-    tensors = [
-        {"features": features[rows], "target": target[rows]}
-        for rows in map(torch.from_numpy, (parts.train, parts.validation, parts.test))
-    ]
-    train_head(head, tensors[0], tensors[1], seed)
-    predicted = _probabilities(head, tensors[2]).argmax(dim=1).numpy()
-    return _scored(index.targets[parts.test], predicted, time.perf_counter() - start)
-
-
-def train_head(
-    head: VisionHead, train: dict[str, torch.Tensor], validation: dict[str, torch.Tensor], seed: int
-) -> None:
-    """Train over the cached features; leave the weights of the best validation log loss."""
-    how = HeadTraining()
-    torch.manual_seed(seed)
-    optimizer = torch.optim.AdamW(
-        head.parameters(), lr=how.learning_rate, weight_decay=how.weight_decay
-    )
-    source = TensorSource(train, batch_size=how.batch_size, seed=seed)
-    state = TrainState(model=head, optimizers={"main": optimizer})
-    state.horizon = how.num_epochs * source.steps_per_epoch
-    step = EagerStep(lambda batch: head.loss(head(batch), batch), schedule=warmup_cosine())
-    step.prepare(state)
-
-    def validate(state: TrainState) -> None:
-        if state.step % source.steps_per_epoch == 0:
-            rows = torch.arange(len(validation["target"]))
-            loss = -_probabilities(head, validation)[rows, validation["target"]].log().mean()
-            if state.best_value is None or float(loss) < state.best_value:
-                state.keep_best(float(loss))
-
-    turn(state, source, step, [validate], epochs(how.num_epochs))
-    state.give_back_best()
-
-
-@torch.no_grad()
-def _probabilities(head: VisionHead, batch: dict[str, torch.Tensor]) -> torch.Tensor:
-    head.eval()
-    probabilities = head.predict(head(batch))
-    head.train()
-    return probabilities
+    with tempfile.TemporaryDirectory() as scratch:
+        run = treadle.fit(
+            folder, seed=seed, threads=threads, cache=f"{scratch}/cache", out=f"{scratch}/run"
+        )
+        metrics = run.result["metrics"]
+    seconds = time.perf_counter() - start
+    return Scored(metrics["accuracy"]["test"], metrics["balanced_accuracy"]["test"], seconds)
 
 
 def _last_layer(index: ImageIndex, threads: int) -> NDArray[np.float32]:

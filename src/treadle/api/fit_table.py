@@ -22,7 +22,7 @@ from treadle.loop.until import StopCondition, minutes
 
 DEFAULT_MINUTES = 8.0
 TREES_SHARE = 0.5
-LEAST_MINUTES = 0.1
+LEAST_SHARE = 0.1
 
 
 def fit_table(options: FitOptions, frame: Any, attempt: Attempt) -> Run:
@@ -74,7 +74,7 @@ def _fit_auto(
         place.journal.say("member", "the trees reached what was asked, so no network was trained.")
         return [trees]
     left = budget - trees.trained["seconds"] / 60
-    if left < LEAST_MINUTES:
+    if left < budget * LEAST_SHARE:
         place.journal.say("member", "the trees used up the time, so no network was trained.")
         return [trees]
     place.journal.say(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from treadle.api.bootstrap import drawn_values
 from treadle.contracts import Json, Task
 from treadle.goal import REPORTED, Metric, metric_named
 
@@ -15,7 +16,9 @@ if TYPE_CHECKING:
 
     Array = NDArray[Any]
 
-MOST_ROWS_DRAWN = 10_000_000
+MOST_ROWS_DRAWN = 50_000_000
+LEAST_DRAWS = 200
+LEAST_MEASURED = 20
 
 
 def metrics_for(task: Task, chosen: Metric) -> list[Metric]:
@@ -24,35 +27,29 @@ def metrics_for(task: Task, chosen: Metric) -> list[Metric]:
     return [chosen, *(metric_named(name, task) for name in names[1:])]
 
 
-def interval(
-    metric: Metric, truth: Array, predicted: Array, *, seed: int = 0
-) -> tuple[float, float]:
-    """Return the 95 % interval of a metric: percentiles of the bootstrap over rows.
+def measured(metrics: Iterable[Metric], truth: Array, predicted: Array, *, seed: int = 0) -> Json:
+    """Return by metric its value on the test part and the ends of its 95 % interval.
 
-    1,000 draws, fewer where rows are many (their interval is narrow, and each draw costs).
-    Source: Efron and Tibshirani, An Introduction to the Bootstrap (1993), chapter 13.
+    The ends are percentiles of the bootstrap over rows: 1,000 draws, fewer where rows are very
+    many (their interval is narrow, and each draw costs). They are NaN where most draws cannot be
+    measured.
     """
-    rows = len(truth)
-    draws = int(np.clip(MOST_ROWS_DRAWN // max(1, rows), 60, 1_000))
-    generator = np.random.default_rng(seed)
-    values = []
-    for _ in range(draws):
-        drawn = generator.integers(0, rows, rows)
-        values.append(metric(truth[drawn], predicted[drawn]))
-    finite = np.array([value for value in values if np.isfinite(value)])
-    if len(finite) < 20:
+    asked = list(metrics)
+    draws = int(np.clip(MOST_ROWS_DRAWN // max(1, len(truth)), LEAST_DRAWS, 1_000))
+    values = drawn_values(asked, truth, predicted, draws=draws, seed=seed)
+    found = {}
+    for metric in asked:
+        low, high = _percentiles(values[metric.name])
+        found[metric.name] = {"test": metric(truth, predicted), "low": low, "high": high}
+    return found
+
+
+def _percentiles(values: Array) -> tuple[float, float]:
+    finite = values[np.isfinite(values)]
+    if len(finite) < LEAST_MEASURED:
         return float("nan"), float("nan")
     low, high = np.quantile(finite, [0.025, 0.975])
     return float(low), float(high)
-
-
-def measured(metrics: Iterable[Metric], truth: Array, predicted: Array, *, seed: int = 0) -> Json:
-    """Return by metric its value on the test part and the ends of its interval."""
-    found = {}
-    for metric in metrics:
-        low, high = interval(metric, truth, predicted, seed=seed)
-        found[metric.name] = {"test": metric(truth, predicted), "low": low, "high": high}
-    return found
 
 
 def constant_prediction(task: Task, train: Array, rows: int, num_classes: int) -> tuple[str, Array]:
