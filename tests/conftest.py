@@ -36,7 +36,7 @@ def table_run(tmp_path_factory: pytest.TempPathFactory) -> Finished:
         place / "customers.csv",
         target="left",
         test=place / "test.csv",
-        until="2 epochs or 3 seconds",
+        until="2 epochs",
         threads=1,
         out=place / "run",
     )

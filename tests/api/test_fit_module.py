@@ -75,10 +75,8 @@ def values(run: Any, name: str) -> list[float]:
         Pairs(),
         DataLoader(Pairs(), batch_size=16, shuffle=True),
         DataLoader(TensorDataset(*table()), batch_size=16),
-        DataLoader(Stream(), batch_size=16),
-        Stream(),
     ],
-    ids=["tensors", "arrays", "TensorDataset", "Dataset", "loader", "in order", "stream", "bare"],
+    ids=["tensors", "arrays", "TensorDataset", "Dataset", "loader", "in order"],
 )
 def test_learns_from_every_kind_of_data(out: Path, data: Any) -> None:
     run = fit(out, data)
@@ -236,7 +234,7 @@ def test_a_metric_where_more_is_better_chooses_the_best_weights(out: Path) -> No
     assert run.result["metric"] == {"name": "mine", "validation": 0.9}
     assert torch.equal(module.state_dict()["0.weight"], kept[1])
     assert not torch.equal(kept[1], kept[2])
-    assert run.module is module and not module.training or module.training
+    assert run.module is module
 
 
 def test_best_weights_come_back_through_load_into_a_module_of_the_same_shape(out: Path) -> None:
@@ -276,8 +274,19 @@ def test_a_loader_without_validation_data_is_warned_about(out: Path) -> None:
     assert "Treadle's own took its place" in said(run)
 
 
-def test_a_stream_is_said_to_be_not_exact(out: Path) -> None:
-    assert "not exact" in said(fit(out, Stream()))
+@pytest.mark.parametrize("data", [Stream(), DataLoader(Stream(), batch_size=16)])
+def test_a_stream_is_learned_from_counted_and_said_to_be_not_exact(out: Path, data: Any) -> None:
+    run = fit(out, data, validation=table(30), validate_every=8)
+    assert values(run, "loss")[-1] < values(run, "loss")[0]
+    assert run.result["stopped"]["step"] == 24
+    assert run.result["rows"]["train"] == 128  # whole batches of 16
+    assert "not exact" in said(run)
+
+
+def test_a_schedule_over_epochs_of_unknown_length_is_refused(out: Path) -> None:
+    with pytest.raises(OptionError, match="does not say how many batches"):
+        fit(out, Stream(), schedule="cosine")
+    fit(out, Stream(), schedule="cosine", until="20 steps")
 
 
 def test_an_own_watcher_sees_every_step_and_is_closed(out: Path) -> None:
@@ -380,7 +389,7 @@ def test_an_own_step_does_it_all(out: Path) -> None:
         return float(loss.detach())
 
     run = fit(out, module=module, step=step, loss=None, metrics=["accuracy"], metric="accuracy")
-    assert values(run, "half")[-1] == pytest.approx(values(run, "train_loss")[-1] / 2, rel=1e-4)
+    assert values(run, "half")[-1] == pytest.approx(values(run, "train_loss")[-1] / 2, rel=0.02)
     assert run.result["metric"]["validation"] > 0.3
     assert "loss" not in run.metrics[0]["values"]
 

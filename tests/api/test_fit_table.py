@@ -119,7 +119,8 @@ def test_rows_of_one_group_stay_together(tmp_path: Path) -> None:
 
 def test_files_of_our_own_are_used_as_they_are(tmp_path: Path) -> None:
     frame = small.customers()
-    for name, rows in {"train": frame[:160], "validation": frame[160:200], "test": frame[200:]}.items():  # fmt: skip
+    parts = {"train": frame[:160], "validation": frame[160:200], "test": frame[200:]}
+    for name, rows in parts.items():
         rows.write_csv(tmp_path / f"{name}.csv")
     run = treadle.fit(
         tmp_path / "train.csv",

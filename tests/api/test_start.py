@@ -40,19 +40,24 @@ def test_writes_what_was_asked_and_on_what_before_anything_else(folder: RunFolde
         assert folder.plan == {"machine": MACHINE}
 
 
+def fail(folder: RunFolder, error: BaseException, *made: str) -> None:
+    """Begin a run, make some folders in it, and fail."""
+    with begin(folder, CONFIG, MACHINE):
+        for name in made:
+            (folder.path / name).mkdir(parents=True)
+            (folder.path / name / "MANIFEST.json").write_text("{}")
+        raise error
+
+
 def test_a_users_mistake_leaves_nothing_behind(folder: RunFolder, tmp_path: Path) -> None:
-    with pytest.raises(DataError), begin(folder, CONFIG, MACHINE):
-        (folder.path / "model").mkdir()
-        raise DataError("no rows.")
+    with pytest.raises(DataError):
+        fail(folder, DataError("no rows."), "model")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_what_was_saved_already_stays_in_spite_of_a_mistake(folder: RunFolder) -> None:
-    with pytest.raises(DataError), begin(folder, CONFIG, MACHINE):
-        place = folder.path / "checkpoints" / "step-000000001"
-        place.mkdir(parents=True)
-        (place / "MANIFEST.json").write_text("{}")
-        raise DataError("no rows.")
+    with pytest.raises(DataError):
+        fail(folder, DataError("no rows."), "checkpoints/step-000000001")
     assert folder.is_run and folder.checkpoints()
 
 
@@ -83,16 +88,16 @@ def test_resume_without_a_run_begins_one(folder: RunFolder) -> None:
 
 
 def test_ctrl_c_outside_the_loop_is_told_as_an_interruption(folder: RunFolder) -> None:
-    with pytest.raises(Interrupted), begin(folder, CONFIG, MACHINE):
-        raise KeyboardInterrupt
+    with pytest.raises(Interrupted):
+        fail(folder, KeyboardInterrupt())
 
 
 def test_every_difference_of_options_and_machine_is_listed(folder: RunFolder) -> None:
     started(folder)
     config = {"kind": "module", "options": {"lr": 0.2, "groups": {"0": {"momentum": 0.8}}}}
     machine = {"threads": 4, "versions": {"torch": "3"}, "data": {"sha256": "b"}}
-    with pytest.raises(RunError) as raised, begin(folder, config, machine, resume=True):
-        pass
+    with pytest.raises(RunError) as raised:
+        begin(folder, config, machine, resume=True).__enter__()
     for line in (
         "options lr: was 0.1, is 0.2",
         "options groups 0 momentum: was 0.9, is 0.8",
@@ -110,8 +115,7 @@ def test_another_machine_goes_on_when_asked_and_every_difference_is_said(
     started(folder)
     machine = MACHINE | {"threads": 4, "versions": {"torch": "3"}}
     with pytest.raises(RunError, match="cannot be resumed to the bit") as raised:
-        started_on = begin(folder, CONFIG, machine, resume=True)
-        started_on.__enter__()
+        begin(folder, CONFIG, machine, resume=True).__enter__()
     assert "--not-exact" in raised.value.hint
     with begin(folder, CONFIG, machine, resume=True, not_exact=True) as said:
         assert said == [

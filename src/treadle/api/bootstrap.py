@@ -41,10 +41,9 @@ def drawn_values(
 
 def counted(metric: Metric, truth: Array, predicted: Array) -> Counted:
     """Return what measures `metric` on draws of these rows."""
-    with np.errstate(divide="ignore"):
-        if predicted.ndim == 1:
-            return _of_values(metric, truth, predicted)
-        return _of_classes(metric, truth, predicted)
+    if predicted.ndim == 1:
+        return _of_values(metric, truth, predicted)
+    return _of_classes(metric, truth, predicted)
 
 
 def _draws(rows: int, draws: int, generator: np.random.Generator) -> Iterator[Array]:
@@ -80,8 +79,8 @@ def _of_classes(metric: Metric, truth: Array, predicted: Array) -> Counted:
     if name == "accuracy":
         return _mean((predicted.argmax(axis=1) == truth).astype(np.float64))
     if name == "log_loss":
-        tiny = float(np.finfo(predicted.dtype).eps)
-        return _mean(-np.log(probabilities[np.arange(len(truth)), truth].clip(tiny, 1 - tiny)))
+        whole = probabilities.clip(1e-15, 1.0).sum(axis=1)
+        return _mean(-np.log(probabilities[np.arange(len(truth)), truth].clip(1e-15, 1.0) / whole))
     if name == "brier_score":
         return _mean((probabilities[:, 1] - truth) ** 2)
     if name in ("balanced_accuracy", "f1_macro"):
@@ -99,7 +98,8 @@ def _mean(values: Array) -> Counted:
 
 def _share(part: Array, whole: Array) -> Array:
     """Return part / whole, NaN where the whole is nothing."""
-    return np.divide(part, whole, out=np.full(part.shape, np.nan), where=whole != 0)
+    shares: Array = np.divide(part, whole, out=np.full(part.shape, np.nan), where=whole != 0)
+    return shares
 
 
 def _mean_of_known(values: Array) -> Array:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -174,6 +175,7 @@ def _training(
         device=device,
     )
     condition, epoch = options.condition, source.steps_per_epoch
+    _refuse_without_length(source, options)
     state.horizon = int(min(condition.max_steps(epoch), 100 * epoch))
     loss = BatchLoss(module, options.loss)
     metric = choose_metric(options.metric, options.metrics, options.higher_is_better)
@@ -207,6 +209,17 @@ def _training(
         validate_every=options.validate_every or min(epoch, 1_000),
         plateau=options.schedule == "plateau",
     )
+
+
+def _refuse_without_length(source: Own, options: ModuleOptions) -> None:
+    """Refuse to lay a schedule out for epochs whose length nobody knows. Raises: OptionError."""
+    unknown = getattr(source, "num_batches", 0) is None
+    if unknown and options.schedule != "constant" and options.condition.steps_limit == math.inf:
+        raise OptionError(
+            "the data is a stream that does not say how many batches an epoch has, so a schedule "
+            "cannot be laid out over epochs.",
+            'Say the steps: until="5000 steps". Or give the loader a length.',
+        )
 
 
 def _schedule(asked: Schedule | str) -> Schedule | None:

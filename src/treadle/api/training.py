@@ -130,7 +130,8 @@ def train(
             f"Go on with: treadle resume {_top(folder)}",
         )
     state.give_back_best()
-    rows_per_step = training.source.num_rows / training.steps_per_epoch
+    steps_per_epoch = getattr(training.source, "steps_per_epoch", training.steps_per_epoch)
+    rows_per_step = training.source.num_rows / steps_per_epoch
     pace = (state.step - first_step) * rows_per_step / seconds
     return Trained(stopped=stopped, seconds=state.seconds, samples_per_second=pace, state=state)
 

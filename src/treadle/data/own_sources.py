@@ -134,7 +134,8 @@ class LoaderSource:
     """A DataLoader whose order is not ours: it is turned as it is.
 
     Where it has a state_dict (torchdata's StatefulDataLoader), that is saved and put back;
-    otherwise a resume starts its epoch anew, and `exact` is False.
+    otherwise a resume starts its epoch anew, and `exact` is False. Of a stream that does not know
+    its length, the rows and steps of an epoch are guesses until a first epoch was turned.
     """
 
     def __init__(self, loader: Any, device: torch.device | None = None) -> None:
@@ -158,6 +159,8 @@ class LoaderSource:
             for batch, is_last in self._marked(position // self.batch_size):
                 position += self.batch_size
                 after = Cursor(epoch + 1, 0) if is_last else Cursor(epoch, position)
+                if is_last:
+                    self.num_rows, self.steps_per_epoch = position, position // self.batch_size
                 yield to_device(batch, self.device), after
             if position == before:
                 set_generators(states)
