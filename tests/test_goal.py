@@ -20,7 +20,7 @@ TRUTH: dict[str, Any] = {
     "number": draw.normal(size=60),
     "next_item": np.zeros(5, np.int64),
 }
-SCORES = draw.random((60, 4)) + np.eye(4)[TRUTH["classes"]]
+SCORES = draw.random((60, 4)) * 1.6 + np.eye(4)[TRUTH["classes"]]
 PROBABILITY = np.clip(draw.random(60) * 0.6 + TRUTH["two_classes"] * 0.4, 0, 1)
 PREDICTED: dict[str, Any] = {
     "two_classes": np.stack([1 - PROBABILITY, PROBABILITY], 1),

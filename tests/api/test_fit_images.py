@@ -84,8 +84,12 @@ def test_a_folder_without_photos_is_refused(tmp_path: Path) -> None:
 
 def test_one_class_and_a_table_in_memory_are_refused(tmp_path: Path) -> None:
     photos = small.photos(tmp_path / "photos", each=3)
-    with pytest.raises(UserError, match="only one class"):
+    with pytest.raises(UserError, match="one sub-folder a class"):
         treadle.fit(photos / "red", kind="images", out=tmp_path / "run")
+    (tmp_path / "one").mkdir()
+    (photos / "red").rename(tmp_path / "one" / "red")
+    with pytest.raises(UserError, match="only one class"):
+        treadle.fit(tmp_path / "one", out=tmp_path / "run")
     with pytest.raises(UserError, match="in memory"):
         treadle.fit(small.customers(), kind="images", out=tmp_path / "run")
     assert not (tmp_path / "run").exists()

@@ -45,6 +45,7 @@ def finish(
     journal.say("test", "the test rows were scored once, now that everything is decided.")
     classes = [str(name) for name in data.target.classes]
     name, constant = constant_prediction(task, data.truth("train"), len(truth), len(classes))
+    name = "guessing" if metric.needs == "scores" else name
     reached = on_metrics(found, task, truth, constant)
     folder.write_json("findings.json", _findings(data, members, truth, predicted, sentence))
     ended = max(members, key=lambda member: weights[member.name]).trained

@@ -12,6 +12,7 @@ import typer
 from treadle.cli.fit import fit, resume
 from treadle.cli.look import check, demo, explain, predict, report, runs
 
+STOPPED = 130
 app = typer.Typer(
     name="treadle",
     help="The training loop for every model that must keep learning.",
@@ -53,17 +54,16 @@ def _run(arguments: list[str], *, as_json: bool) -> int:
     from treadle.errors import TreadleError
 
     try:
-        app(args=arguments, standalone_mode=False)
+        code = app(args=arguments, standalone_mode=False)
     except TreadleError as error:
         return _say_error(error.message, error.hint, error.exit_code, as_json)
-    except KeyboardInterrupt:
-        return _say_error("it was asked to stop.", "", 130, as_json)
-    except BrokenPipeError:  # the reader of our output went away, as `| head` does
-        sys.stderr.close()
+    except (BrokenPipeError, SystemExit):  # the reader of our output went away, as `| head` does
         return 0
     except Exception as error:
         return _other_error(error, as_json)
-    return 0
+    if code == STOPPED:
+        return _say_error("it was asked to stop before it had begun.", "", STOPPED, as_json)
+    return int(code or 0)
 
 
 def _other_error(error: Exception, as_json: bool) -> int:
@@ -74,8 +74,8 @@ def _other_error(error: Exception, as_json: bool) -> int:
         context = getattr(error, "ctx", None)
         hint = f"See: {context.command_path} --help" if context is not None else ""
         return _say_error(error.format_message(), hint, 2, as_json)
-    if type(error).__name__ in ("Exit", "Abort"):
-        return int(getattr(error, "exit_code", 130))
+    if type(error).__name__ == "Abort":
+        return STOPPED
     import traceback
 
     traceback.print_exc()
@@ -91,7 +91,7 @@ def _say_error(message: str, hint: str, exit_code: int, as_json: bool) -> int:
     from treadle.cli.terminal import console, say
 
     out = console(stderr=True)
-    say(out, message, bullet="stopped: " if exit_code == 130 else "error: ")
+    say(out, message, bullet="stopped: " if exit_code == STOPPED else "error: ")
     if hint:
         say(out, hint, bullet="hint: ")
     if as_json:
