@@ -1,4 +1,4 @@
-"""Does a killed run end as if nothing had happened? kill -9 at random moments, resumed each time.
+"""Does a killed run end as if nothing had happened? kill -9 at random steps, resumed each time.
 
     python benchmarks/quality/resume.py module
     python benchmarks/quality/resume.py table --model neural        (or trees, or auto)
@@ -6,8 +6,9 @@
     python benchmarks/quality/resume.py images --data FOLDER
     python benchmarks/quality/resume.py events --data events.csv
 
-First a run is left alone. Then others are started by the same command, killed at random moments of
-their training, resumed, killed again, and at last left to end. Compared to the bit: the files of
+First a run is left alone. Then others are started by the same command, killed after random steps
+(every other time just after a save was begun), resumed, killed again, and at last left to end.
+Compared to the bit: the files of
 the model, the last checkpoint of every member (weights, optimizer, random generators, counters),
 the curves without their clock, and the figures of the result. Data is generated unless given.
 """
@@ -30,10 +31,12 @@ from typing import Any
 
 import numpy as np
 
+from treadle.folder import RunFolder
+
 SOURCE = Path(__file__).parent.parent.parent / "src" / "treadle"
 UNTIL = {"module": "30 epochs", "table": "6 epochs", "images": "40 epochs", "events": "6 epochs"}
 MODULE = """
-    import sys, torch, treadle
+    import torch, treadle
     from torch import nn
     torch.set_num_threads(1)
     torch.manual_seed(0)
@@ -45,8 +48,33 @@ MODULE = """
         return treadle.fit(module, (x, y), loss="cross_entropy", metrics=["accuracy", "log_loss"],
                            average=0.99, schedule="cosine", accumulate=2, clip_norm=1.0,
                            batch_size=64, until={until!r}, save_every_seconds={save_every},
-                           out=sys.argv[1], resume=True)
+                           out=sys.argv[0], resume=True)
     build()
+"""
+
+
+KILLER = """
+    import atexit, os, pathlib, signal, sys
+    from treadle.loop.checkpoint import Saver
+
+    kill_after, when, counted, *sys.argv = sys.argv[1:]
+    real, taken = Saver.__call__, 0
+
+    def call(self, state):
+        global taken
+        taken += 1
+        if when == "before" and taken == int(kill_after):
+            os.kill(os.getpid(), signal.SIGKILL)
+        real(self, state)
+        if taken == int(kill_after):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    Saver.__call__ = call
+    atexit.register(lambda: pathlib.Path(counted).write_text(str(taken)))
+"""
+COMMAND = """
+    from treadle.cli.main import main
+    main(sys.argv)
 """
 
 
@@ -58,74 +86,70 @@ def main() -> None:
         shutil.copytree(SOURCE, place / "package" / "treadle", ignore=ignored)
         command = Command(options, place)
         began = time.monotonic()
-        command.run(place / "whole")
-        seconds = time.monotonic() - began
+        steps = command.run(place / "whole")
         expected = outcome(place / "whole")
-        print(f"left alone: {seconds:.1f} s, {stopped(place / 'whole')}")
+        seconds = time.monotonic() - began
+        print(f"left alone: {steps:,} steps, {seconds:.1f} s, {stopped(place / 'whole')}")
         failed = 0
         for number in range(options.runs):
-            found = killed_run(command, place / f"killed-{number}", seconds, options.kills, number)
-            failed += bool(report(number, found, outcome(place / f"killed-{number}"), expected))
+            out = place / f"killed-{number}"
+            fell = killed_run(command, out, steps, options.kills, number)
+            failed += report(number, fell, outcome(out), expected)
     raise SystemExit(1 if failed else 0)
 
 
 class Command:
-    """How a run of a kind is started, and resumed."""
+    """How a run of a kind is started, resumed, and killed after so many steps."""
 
     def __init__(self, options: argparse.Namespace, place: Path) -> None:
-        self.options = options
         self.environment = os.environ | {
             "PYTHONPATH": str(place / "package"),
             "OMP_NUM_THREADS": "1",
             "XDG_CACHE_HOME": str(place / "cache"),
         }
-        self.log = place / "log"
+        self.script, self.counted, self.log = place / "run.py", place / "counted", place / "log"
         until = options.until or UNTIL[options.kind]
+        rest = COMMAND
+        self.first: list[str] = []
+        self.again: list[str] = []
         if options.kind == "module":
-            script = place / "train.py"
-            words = {"until": until, "save_every": options.save_every}
-            script.write_text(textwrap.dedent(MODULE).format(**words))
-            self.first, self.again = [str(script)], [str(script)]
-            return
-        data, named = _data(options, place)
-        treadle = ["-m", "treadle.cli.main"]
-        given = ["--save-every", str(options.save_every), "--threads", "1", "--until", until]
-        kind = ["--kind", options.kind]
-        self.first = [*treadle, "fit", str(data), *kind, *named, *given, "--out"]
-        self.again = [*treadle, "resume"]
+            rest = MODULE.format(until=until, save_every=options.save_every)
+        else:
+            data, named = _data(options, place)
+            given = ["--save-every", str(options.save_every), "--threads", "1", "--until", until]
+            kind = ["--kind", options.kind]
+            self.first = ["fit", str(data), *kind, *named, *given, "--out"]
+            self.again = ["resume"]
+        self.script.write_text(textwrap.dedent(KILLER) + textwrap.dedent(rest))
 
-    def start(self, out: Path) -> subprocess.Popen[bytes]:
-        """Start or resume the run at `out`."""
-        begun = (out / "config.json").exists()
+    def run(self, out: Path, kill_after: int = 0, when: str = "before") -> int:
+        """Start or resume the run at `out`; return the steps it took, or 0 when it was killed."""
+        words = self.again if (out / "config.json").exists() else self.first
+        how = [str(kill_after), when, str(self.counted)]
         with self.log.open("wb") as log:
-            return subprocess.Popen(
-                [sys.executable, *(self.again if begun else self.first), str(out)],
+            ended = subprocess.run(
+                [sys.executable, str(self.script), *how, *words, str(out)],
                 env=self.environment,
                 stdout=log,
                 stderr=log,
-            )
+                check=False,
+            ).returncode
+        if ended == -signal.SIGKILL:
+            return 0
+        if ended:
+            raise SystemExit(f"{out.name} failed:\n{self.log.read_text()[-3_000:]}")
+        return int(self.counted.read_text())
 
-    def run(self, out: Path) -> None:
-        """Start or resume the run at `out`, and wait for its end."""
-        with self.start(out) as process:
-            if process.wait():
-                raise SystemExit(f"{out.name} failed:\n{self.log.read_text()[-3_000:]}")
 
-
-def killed_run(command: Command, out: Path, seconds: float, kills: int, seed: int) -> list[str]:
+def killed_run(command: Command, out: Path, steps: int, kills: int, seed: int) -> list[str]:
     """Turn a run to its end through so many kills; return where each of them fell."""
-    draw, fell = random.Random(seed), []  # noqa: S311 moments, no secrets
-    while len(fell) < kills:
-        with command.start(out) as process:
-            moment = time.monotonic() + draw.uniform(0.2, 0.9) * seconds
-            while process.poll() is None and time.monotonic() < moment:
-                time.sleep(0.005)
-            if process.poll() is not None:
-                if process.returncode:
-                    raise SystemExit(f"{out.name} failed:\n{command.log.read_text()[-3_000:]}")
-                break
-            process.send_signal(signal.SIGKILL)
-        fell.append(newest_steps(out))
+    draw, fell, left = random.Random(seed), [], steps  # noqa: S311 moments, no secrets
+    for kill in range(kills):
+        after = draw.randint(1, max(1, left * (kill + 1) // (kills + 1)))
+        if command.run(out, after, ("before", "after")[(seed + kill) % 2]):
+            return [*fell, "never: the run came to its end"]
+        left -= after
+        fell.append(f"{after:,} steps, newest checkpoint {newest_steps(out)}")
     command.run(out)
     return fell
 
@@ -169,9 +193,6 @@ def last_checkpoint(run: Path) -> dict[str, Any]:
 
 
 def curve(run: Path) -> list[Any]:
-    sys.path.insert(0, str(SOURCE.parent)) if str(SOURCE.parent) not in sys.path else None
-    from treadle.folder import RunFolder
-
     clock = ("attempt", "clock")
     return [{k: v for k, v in p.items() if k not in clock} for p in RunFolder(run).metrics()]
 
@@ -197,7 +218,7 @@ def report(number: int, fell: list[str], got: dict[str, Any], expected: dict[str
     """Print one run's line, and what differs; return whether anything does."""
     names = [name for name in got.keys() | expected.keys() if got.get(name) != expected.get(name)]
     verdict = f"{len(names)} of {len(expected)} DIFFER" if names else "equal to the bit"
-    print(f"run {number}: killed with the newest checkpoint at {', '.join(fell)}: {verdict}")
+    print(f"run {number}: killed after {'; then after '.join(fell)}: {verdict}")
     for name in sorted(names):
         print(f"    {name}: {_words(got.get(name), expected.get(name))}")
     return bool(names)
@@ -280,7 +301,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--until", help='without minutes, e.g. "8 epochs"')
     parser.add_argument("--runs", type=int, default=3, help="runs to kill")
     parser.add_argument("--kills", type=int, default=2, help="kills in each run")
-    parser.add_argument("--save-every", type=float, default=0.5, help="seconds between saves")
+    parser.add_argument("--save-every", type=float, default=0.2, help="seconds between saves")
     return parser.parse_args()
 
 

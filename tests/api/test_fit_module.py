@@ -519,6 +519,18 @@ def test_a_run_that_was_stopped_goes_on_in_the_same_process(out: Path) -> None:
     assert [line["values"] for line in run.metrics] == [line["values"] for line in whole.metrics]
 
 
+def test_validation_draws_nothing_from_the_generators_of_training(tmp_path: Path) -> None:
+    def draw(output: Tensor, target: Tensor) -> float:
+        return random.random() + float(torch.rand(())) + float(np.random.rand())
+
+    def module() -> nn.Module:
+        return nn.Sequential(nn.Dropout(0.5), a_module())
+
+    quiet = fit(tmp_path / "quiet", module=module())
+    drawing = fit(tmp_path / "drawing", module=module(), metrics={"drawn": draw})
+    assert values(quiet, "loss") == values(drawing, "loss")
+
+
 def test_numbers_of_numpy_are_fine_as_metrics(out: Path) -> None:
     run = fit(out, metrics={"mine": lambda o, t: np.float32(0.5)})
     assert values(run, "mine") == [0.5] * 3

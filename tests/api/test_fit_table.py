@@ -193,9 +193,17 @@ def test_a_folder_that_holds_other_things_is_left_alone(tmp_path: Path) -> None:
     assert (tmp_path / "model" / "thesis.txt").read_text() == "years of work"
 
 
+@pytest.mark.parametrize("model", ["neural", "trees"])
+def test_any_metric_can_be_aimed_at_whichever_decides(tmp_path: Path, model: str) -> None:
+    until = "90 epochs or average_precision >= 0.4"
+    run = fit(tmp_path / "run", until=until, metric="log_loss", model=model)
+    assert run.result["stopped"]["reason"] == "reached"
+    assert run.result["metric"]["name"] == "log_loss"
+
+
 def test_what_was_made_for_a_refused_run_is_gone_again(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="not measured"):
-        fit(tmp_path / "new" / "deep" / "run", until="5 epochs or f1 >= 0.9")
+        fit(tmp_path / "new" / "deep" / "run", until="50 epochs or hit@3 >= 0.9")
     assert list(tmp_path.iterdir()) == []
 
 

@@ -152,3 +152,12 @@ def test_a_run_of_a_newer_treadle_is_refused_everywhere(
         said = treadle(*arguments)
         assert said.exit_code == 2 and "A newer Treadle wrote it" in said.err
     assert "unreadable" in treadle("runs", tmp_path).out
+
+
+@pytest.mark.slow
+def test_the_demo_ends_with_a_model_far_above_the_baseline(
+    treadle: Treadle, tmp_path: Path
+) -> None:
+    said = treadle("demo", "--out", tmp_path / "run", "--json")
+    assert said.exit_code == 0
+    assert said.json["metric"]["low"] > said.json["baseline"]["test"] + 0.3

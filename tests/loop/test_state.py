@@ -15,7 +15,12 @@ from torch import Tensor, nn
 
 from treadle.contracts import Validation
 from treadle.errors import RunError, TreadleError
-from treadle.loop.randomness import generator_states, seed_all, set_generator_states
+from treadle.loop.randomness import (
+    generator_states,
+    kept_generators,
+    seed_all,
+    set_generator_states,
+)
 from treadle.loop.state import TrainState
 from treadle.loop.step import EagerStep, StepOptions
 from treadle.loop.tree import flatten, unflatten
@@ -268,6 +273,14 @@ def test_generators_of_torch_numpy_and_python_go_on_from_where_they_stood() -> N
     seed_all(5)
     set_generator_states(states)
     assert draws() == first
+
+
+def test_what_is_drawn_inside_can_be_kept_from_moving_the_generators() -> None:
+    before = generator_states()
+    with kept_generators():
+        seed_all(77)
+        random.random()
+    assert same(generator_states(), before)
 
 
 def test_logged_values_are_averaged_and_forgotten() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -193,6 +194,7 @@ def _fit(
     deciding = metric if options.metric else metric_named("log_loss", data.target.task)
     parts = _on_device(model, parts, options)
     truth, held_out = data.truth("validation"), parts["validation"]
+    until = options.condition or minutes(DEFAULT_MINUTES)
     size = options.batch_size or how.batch_size
     source = TensorSource(parts["train"], batch_size=size, seed=options.seed, with_epoch=True)
     training = network_training(
@@ -200,10 +202,12 @@ def _fit(
         model,
         optimizer=torch.optim.AdamW(groups, weight_decay=how.weight_decay),
         source=source,
-        evaluate=lambda _: _measured(metric, deciding, truth, predicted(model, held_out)),
+        evaluate=lambda _: _measured(
+            metric, deciding, truth, predicted(model, held_out), until.metrics
+        ),
         metric=deciding,
         options=options,
-        until=options.condition or minutes(DEFAULT_MINUTES),
+        until=until,
         most_epochs=most_epochs,
         patience=PATIENCE,
         validate_every=source.steps_per_epoch,
@@ -247,11 +251,15 @@ def _parts(data: ImageData, name: str, values: NDArray[Any]) -> dict[str, dict[s
 
 
 def _measured(
-    metric: Metric, deciding: Metric, truth: NDArray[Any], predicted: NDArray[Any]
+    metric: Metric,
+    deciding: Metric,
+    truth: NDArray[Any],
+    predicted: NDArray[Any],
+    also: Collection[str],
 ) -> dict[str, float]:
     """Return the reported metric and the one that decides which weights are best.
 
     Where the user named none, few photos make accuracy too coarse to tell two epochs apart, so
     the log loss decides.
     """
-    return {**measures(metric, truth, predicted), deciding.name: deciding(truth, predicted)}
+    return {**measures(metric, truth, predicted, also), deciding.name: deciding(truth, predicted)}

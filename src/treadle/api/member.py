@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from treadle.api.training import Trained
-from treadle.contracts import Json
-from treadle.goal import Metric, metric_named
+from treadle.contracts import Json, Task
+from treadle.goal import METRICS, Metric, metric_named
 
 if TYPE_CHECKING:
     import torch
@@ -32,13 +33,24 @@ class Member:
     trained: Json
 
 
-def measures(metric: Metric, truth: NDArray[Any], predicted: NDArray[Any]) -> dict[str, float]:
-    """Return the deciding metric, and the loss as people know it, on validation predictions."""
-    loss = metric_named(
-        "log_loss" if predicted.ndim == 2 else "root_mean_squared_error",
-        metric.tasks[0] if predicted.ndim == 1 else "classes",
-    )
-    return {"validation_loss": loss(truth, predicted), metric.name: metric(truth, predicted)}
+def measures(
+    metric: Metric,
+    truth: NDArray[Any],
+    predicted: NDArray[Any],
+    also: Collection[str] = (),
+) -> dict[str, float]:
+    """Return the deciding metric, and the loss as people know it, on validation predictions.
+
+    also: metrics that a stop condition asks for; a name that is none is passed over
+    """
+    task: Task = "number" if predicted.ndim == 1 else "classes"
+    if predicted.ndim == 2 and predicted.shape[1] == 2:
+        task = "two_classes"
+    loss = metric_named("log_loss" if predicted.ndim == 2 else "root_mean_squared_error", task)
+    asked = [METRICS[name] for name in sorted(also) if name in METRICS]
+    more = {m.name: m(truth, predicted) for m in asked if task in m.tasks}
+    value = metric(truth, predicted)
+    return {"validation_loss": loss(truth, predicted), **more, metric.name: value}
 
 
 def summary(trained: Trained) -> Json:

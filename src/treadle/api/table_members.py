@@ -83,7 +83,9 @@ def _tree_training(
         state=TrainState(model=trees),
         source=WholeSource(train),
         step=step,
-        evaluate=lambda _: measures(metric, truth, step.round.validation_predictions().numpy()),
+        evaluate=lambda _: measures(
+            metric, truth, step.round.validation_predictions().numpy(), until.metrics
+        ),
         metric=metric,
         until=until | epochs(settings.most_rounds) | patience,
         steps_per_epoch=1,
@@ -157,7 +159,7 @@ def _network_training(
         network,
         optimizer=torch.optim.AdamW(groups, lr=settings.learning_rate),
         source=source,
-        evaluate=lambda _: measures(metric, truth, predicted(network, held_out)),
+        evaluate=lambda _: measures(metric, truth, predicted(network, held_out), until.metrics),
         metric=metric,
         options=options,
         until=until,

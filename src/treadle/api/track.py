@@ -29,9 +29,11 @@ class SinkWatcher:
         if not state.history or state.history[-1].step != state.step:
             return
         if self.sink is None:
+            from treadle.loop.randomness import kept_generators
             from treadle.sinks import open_sink
 
-            self.sink = open_sink(self.name, self.folder.path, self.folder.config)
+            with kept_generators():
+                self.sink = open_sink(self.name, self.folder.path, self.folder.config)
         newest = state.history[-1]
         self.sink({"step": newest.step, "epoch": newest.epoch, "values": dict(newest.metrics)})
 

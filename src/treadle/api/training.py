@@ -176,12 +176,14 @@ def _go_on(training: Training, folder: RunFolder, journal: Journal) -> None:
 def _watchers(
     training: Training, journal: Journal, saver: Saver, observer: Observer
 ) -> tuple[Validator, FiniteCheck, list[Watcher]]:
+    from treadle.loop.randomness import kept_generators
     from treadle.watch.horizon import Horizon
     from treadle.watch.progress import Progress
     from treadle.watch.validation import FiniteCheck, Plateau, Validator
 
     def evaluate(state: TrainState) -> Mapping[str, float]:
-        with _logging_to(None):  # what a forward pass logs while validating is not training's
+        # measuring moves no training: neither what it logs nor what it draws
+        with _logging_to(None), kept_generators():
             return training.evaluate(state)
 
     validator = Validator(

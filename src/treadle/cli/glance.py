@@ -42,7 +42,7 @@ def _bar(share: float, width: int) -> Text:
     from rich.text import Text
 
     full = 0 if math.isnan(share) else round(share * width)
-    return Text("━" * full, style="green").append("━" * (width - full), style="grey37")
+    return Text("━" * full, style="green").append("─" * (width - full), style="grey37")
 
 
 def _packed(figures: list[str], width: int) -> list[str]:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 PLAIN_EVERY_SECONDS = 5.0
 ENDLESS = 10_000
+NEXT = {"data": "preparing", "stop": "looking at what was learned", "test": "writing the report"}
 HIDDEN = ("start",)
 WARNINGS = ("warning", "broken_checkpoint", "not_exact")
 
@@ -77,8 +78,8 @@ class Display:
         where = f"step {line['step']:,}: " if line.get("step") and "step" not in sentence else ""
         style = "yellow" if line["topic"] in WARNINGS else None
         say(self.console, f"{where}{sentence}", bullet="• ", style=style)
-        if self._live is not None and line["topic"] in ("stop", "data"):
-            self._live.update("  …")
+        if self._live is not None and line["topic"] in NEXT:
+            self._live.update(f"  {NEXT[line['topic']]} …")
 
     def glance(self, glance: Glance) -> None:
         """Show where training stands."""

@@ -220,8 +220,8 @@ def _by_content(
     notes = []
     alike = frame.height - distinct
     if together and alike:
-        rows = "1 row repeats" if alike == 1 else f"{alike:,} rows repeat"
-        notes.append(f"{rows} another row; equal rows are kept in one part.")
+        told = "1 row repeats" if alike == 1 else f"{alike:,} rows repeat"
+        notes.append(f"{told} another row; equal rows are kept in one part.")
     elif not together:
         hashes = mixed(hashes + mixed(_occurrence(hashes, classes)))
     parts = np.zeros(frame.height, np.int64)

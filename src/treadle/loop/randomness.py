@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -42,3 +44,16 @@ def set_generator_states(states: dict[str, Tensor]) -> None:
     version, *internal = states["python"].tolist()
     gauss = states["python_gauss"].tolist()
     random.setstate((version, tuple(internal), gauss[0] if gauss else None))
+
+
+@contextmanager
+def kept_generators() -> Iterator[None]:
+    """Let what is drawn inside leave every generator of the process as it was.
+
+    Importing a library may draw (scikit-learn does), and a resumed run imports at other steps.
+    """
+    states = generator_states()
+    try:
+        yield
+    finally:
+        set_generator_states(states)

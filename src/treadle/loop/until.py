@@ -35,6 +35,7 @@ class StopCondition:
     text:        how a person would write it; `parse(text)` gives the same condition again
     max_steps:   how many steps it can last, given the steps of an epoch; infinite if unknown
     max_minutes: how many minutes it can last; infinite if unbounded
+    metrics:     the metrics that it looks at, by name
     """
 
     check: Callable[[TrainState], StopReason | None]
@@ -42,6 +43,7 @@ class StopCondition:
     steps_limit: float = math.inf
     epochs_limit: float = math.inf
     max_minutes: float = math.inf
+    metrics: frozenset[str] = frozenset()
 
     def __call__(self, state: TrainState) -> StopReason | None:
         return self.check(state)
@@ -53,6 +55,7 @@ class StopCondition:
             steps_limit=min(self.steps_limit, other.steps_limit),
             epochs_limit=min(self.epochs_limit, other.epochs_limit),
             max_minutes=min(self.max_minutes, other.max_minutes),
+            metrics=self.metrics | other.metrics,
         )
 
     def max_steps(self, steps_per_epoch: int) -> float:
@@ -93,7 +96,8 @@ def minutes(count: float) -> StopCondition:
     def check(state: TrainState) -> StopReason | None:
         if state.seconds < count * 60:
             return None
-        return StopReason("minutes", f"the {count:.3g} minutes were used up")
+        time = f"{count * 60:.3g} seconds" if count < 2 else f"{count:.3g} minutes"
+        return StopReason("minutes", f"the {time} were used up")
 
     return StopCondition(check, f"{_plain(count)} minutes", max_minutes=count)
 
@@ -117,7 +121,8 @@ def reaches(metric: str, value: float, *, below: bool = False) -> StopCondition:
             return StopReason("reached", f"{metric} reached {got:.4g} (asked: {sign} {value:g})")
         return None
 
-    return StopCondition(check, f"{metric} {sign} {_plain(value)}")
+    words = f"{metric} {sign} {_plain(value)}"
+    return StopCondition(check, words, metrics=frozenset({metric}))
 
 
 def no_better_for(validations: int) -> StopCondition:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from treadle.contracts import Json
 from treadle.errors import RunError
 from treadle.folder import RunFolder
-from treadle.report.facts import number, record, text, texts, whole
+from treadle.report.facts import number, record, records, text, texts, whole
 from treadle.report.sentences import (
     higher_is_better,
     meaning_of,
@@ -93,7 +93,8 @@ def figure_sentence(head: Headline, run: RunFolder) -> str:
 
 def sure_sentence(head: Headline, run: RunFolder) -> str:
     """Return what the figure was measured on, and whether it surely beats the baseline."""
-    rows = whole(record(readable(run, "result.json").get("rows")).get(head.part))
+    result = readable(run, "result.json")
+    rows = whole(record(result.get("rows")).get(head.part))
     noun = NOUNS.get(text(run.config.get("kind")), "row")
     seen = plural(rows, noun) if rows else f"{noun}s"
     if head.part == "validation":
@@ -102,8 +103,10 @@ def sure_sentence(head: Headline, run: RunFolder) -> str:
             "stop, so expect a little worse on new data."
         )
     span = f"; other such {noun}s would have given {interval(head)}" if interval(head) else ""
-    joint = ", so" if span and head.baseline is not None else ";"
-    return f"That was measured on {seen} that it had never seen{span}{joint} {verdict(head)}."
+    difference = paired_difference(head, result)
+    joint = ", so" if span and head.baseline is not None and not difference else ";"
+    said = verdict(head, difference)
+    return f"That was measured on {seen} that it had never seen{span}{joint} {said}."
 
 
 def interval(head: Headline) -> str:
@@ -115,7 +118,20 @@ def interval(head: Headline) -> str:
     return f"{' to '.join(sorted_ends(ends, meaning))} (in 95 of 100 draws)"
 
 
-def verdict(head: Headline) -> str:
+def paired_difference(head: Headline, result: Json) -> tuple[float, float] | None:
+    """Return the 95 % interval of figure minus baseline, case by case, where it was measured.
+
+    It is narrower than the interval of the figure itself: both met the same cases.
+    """
+    for line in records(result.get("baselines")):
+        if line.get("name") == head.baseline_name:
+            difference = record(line.get("difference"))
+            low, high = number(difference.get("low")), number(difference.get("high"))
+            return None if low is None or high is None else (low, high)
+    return None
+
+
+def verdict(head: Headline, difference: tuple[float, float] | None = None) -> str:
     """Return whether the figure is better than the baseline beyond luck."""
     up = higher_is_better(head.metric)
     if head.baseline is None or up is None:
@@ -124,13 +140,14 @@ def verdict(head: Headline) -> str:
     gain = sign * (head.value - head.baseline)
     if head.low is None or head.high is None:
         return f"it is {'better' if gain > 0 else 'no better'} than the baseline"
-    worst, best = sorted(sign * (end - head.baseline) for end in (head.low, head.high))
+    ends = difference or (head.low - head.baseline, head.high - head.baseline)
+    worst, best = sorted(sign * end for end in ends)
     if worst > 0:
         return "it beats the baseline by more than luck explains"
     if best < 0:
         return "it is worse than the baseline, by more than luck explains: do not use it as it is"
     return (
-        "luck alone could explain its lead over the baseline, so do not rely on it yet"
+        "luck alone could explain its lead over the baseline: do not rely on it yet"
         if gain > 0
         else "it is no better than the baseline"
     )

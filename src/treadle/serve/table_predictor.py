@@ -99,7 +99,7 @@ class _Network:
         categories = torch.from_numpy(arrays["categories"])
         parts = []
         with torch.inference_mode():
-            for start in range(0, len(numbers), ROWS_AT_ONCE):
+            for start in range(0, max(1, len(numbers)), ROWS_AT_ONCE):
                 rows = slice(start, start + ROWS_AT_ONCE)
                 batch = {"numbers": numbers[rows], "categories": categories[rows]}
                 parts.append(self.network.predict(self.network(batch)).float())
