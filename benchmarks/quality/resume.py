@@ -108,7 +108,8 @@ class Command:
             "XDG_CACHE_HOME": str(place / "cache"),
         }
         self.script, self.counted, self.log = place / "run.py", place / "counted", place / "log"
-        until = options.until or UNTIL[options.kind]
+        rounds = options.kind == "table" and options.model == "trees"
+        until = options.until or ("300 epochs" if rounds else UNTIL[options.kind])
         rest = COMMAND
         self.first: list[str] = []
         self.again: list[str] = []

@@ -148,6 +148,14 @@ def test_a_broken_checkpoint_is_set_aside_so_that_pruning_keeps_whole_ones(tmp_p
     assert {"step-000000005", "step-000000008"} <= set(names(tmp_path))
 
 
+def test_a_step_saved_again_takes_the_place_of_the_first(tmp_path: Path) -> None:
+    files, facts = a_state(5).snapshot()
+    write(tmp_path, files, facts)
+    write(tmp_path, files, facts | {"scale": 0.5})
+    assert names(tmp_path) == ["step-000000005"]
+    assert read(tmp_path / "step-000000005")[1]["scale"] == 0.5
+
+
 def test_no_checkpoint_at_all_gives_none(tmp_path: Path) -> None:
     assert read_newest(tmp_path / "nowhere") == (None, [])
 

@@ -18,10 +18,11 @@ from treadle.api.module_loss import (
     parts_of,
 )
 from treadle.api.module_options import AUTO, ModuleOptions
+from treadle.api.module_record import config_of, finish
 from treadle.api.run import Run
 from treadle.api.start import begin, new_folder
 from treadle.api.track import sinks
-from treadle.api.training import Observer, Saving, Trained, Training, train
+from treadle.api.training import Observer, Saving, Training, train
 from treadle.contracts import Json
 from treadle.errors import DataError, OptionError
 from treadle.folder import EVENTS, RunFolder
@@ -70,7 +71,7 @@ def fit_module(module: nn.Module, data: Any, options: ModuleOptions) -> Run:
     training = _training(module, source, held_out, options)
     marks: Json = {"data": fingerprint(source, held_out), "device": str(device), "engine": "eager"}
     machine = machine_and_versions(torch.get_num_threads()) | marks
-    config = _config(module, source, options, training)
+    config = config_of(module, source, options, training)
     ways: dict[str, bool] = {name: getattr(options, name) for name in WAYS}
     with begin(folder, config, machine, **ways) as said:
         training.sayings = opening + [("resume", sentence) for sentence in said]
@@ -82,7 +83,7 @@ def fit_module(module: nn.Module, data: Any, options: ModuleOptions) -> Run:
         journal = Journal(folder.path, listener=observer.line)
         resume = options.resume and (folder.path / EVENTS).exists()
         trained = train(training, folder, journal, resume=resume, observer=observer, saving=saving)
-        _finish(folder, training, trained, held_out)
+        finish(folder, training, trained, held_out)
     return Run(folder.path, module=module)
 
 
@@ -244,88 +245,4 @@ def _optimizers(module: nn.Module, given: Any, lr: float) -> dict[str, torch.opt
     raise OptionError(
         f"optimizer is a {type(given).__name__}.",
         "Give a torch optimizer, a dict of them by name, or a function of the parameters.",
-    )
-
-
-def _config(module: nn.Module, source: Own, options: ModuleOptions, training: Training) -> Json:
-    """Return what a resume is compared with: everything but callables, which have no text."""
-    shapes = {name: list(tensor.shape) for name, tensor in module.state_dict().items()}
-    return {
-        "kind": "module",
-        "options": {
-            "module": type(module).__name__,
-            "parameters": shapes,
-            "rows": source.num_rows,
-            "batch_size": options.batch_size,
-            "seed": options.seed,
-            "metric": training.metric.name,
-            "metrics": sorted(options.metrics),
-            "validate_every": training.validate_every,
-            "optimizers": {n: _told(o) for n, o in training.state.optimizers.items()},
-            "accumulate": options.accumulate,
-            "clip_norm": options.clip_norm,
-            "average": options.average,
-            "precision": options.precision,
-            "schedule": options.schedule if isinstance(options.schedule, str) else "own",
-        },
-        "until": training.until.text,
-    }
-
-
-def _told(optimizer: torch.optim.Optimizer) -> Json:
-    """Return an optimizer's name and, by group, every setting that has a text."""
-    from treadle.loop.step import RATE
-
-    groups = {
-        str(number): {k: _plain(value) for k, value in group.items() if k not in ("params", RATE)}
-        | {"lr": _plain(group.get(RATE, group.get("lr")))}
-        for number, group in enumerate(optimizer.param_groups)
-    }
-    return {"name": type(optimizer).__name__, "groups": groups}
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, (tuple, list)):
-        return [_plain(inner) for inner in value]
-    value = value.tolist() if hasattr(value, "tolist") else value
-    return value if isinstance(value, (str, int, float, bool, type(None))) else "own"
-
-
-def _finish(folder: RunFolder, training: Training, trained: Trained, held_out: Own | None) -> None:
-    from safetensors.torch import save_file
-
-    state = trained.state
-    (folder.path / "model").mkdir(exist_ok=True)
-    tensors = {n: t for n, t in state.module.state_dict().items() if hasattr(t, "detach")}
-    weights = {n: t.detach().cpu().clone().contiguous() for n, t in tensors.items()}
-    save_file(weights, folder.path / "model" / "weights.safetensors")
-    best = next((e for e in state.history if e.step == state.best_step), None)
-    metrics = dict(best.metrics) if best else {}
-    name = training.metric.name
-    folder.write_json(
-        "result.json",
-        {
-            "run": str(folder.path),
-            "kind": "module",
-            "task": "own",
-            "rows": {
-                "train": training.source.num_rows,
-                "validation": held_out.num_rows if held_out else 0,
-                "test": 0,
-            },
-            "metric": {"name": name, "validation": metrics.get(name)},
-            "metrics": {},
-            "validation_metrics": metrics,
-            "stopped": {
-                "reason": trained.stopped.kind,
-                "sentence": trained.stopped.sentence,
-                "epoch": state.epoch,
-                "step": state.step,
-                "best_step": state.best_step,
-            },
-            "engine": "eager",
-            "samples_per_second": round(trained.samples_per_second, 1),
-            "seconds": round(trained.seconds, 3),
-            "advice": [],
-        },
     )

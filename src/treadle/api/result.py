@@ -48,7 +48,7 @@ def write_result(
         **ended,
         "engine": "eager",
         "advice": advice,
-        "test_scorings": 1,
+        "test_scorings": (folder.result or {}).get("test_scorings", 0) + 1,
         **more,
     }
     folder.write_json("result.json", result)

@@ -123,7 +123,7 @@ def train(
         _close(training.watchers)
     seconds = max(1e-9, state.seconds - seconds_before)
     saver.close(state)
-    journal.say("stop", _stop_sentence(stopped, state), step=state.step, reason=stopped.kind)
+    journal.say("stop", _stop_sentence(training, stopped), step=state.step, reason=stopped.kind)
     if stopped.kind == "interrupted":
         raise Interrupted(
             f"{stopped.sentence}; everything up to there is saved.",
@@ -209,15 +209,13 @@ def _watchers(
             metric_name=training.metric.name,
             num_rows=training.source.num_rows,
             batch_rows=training.source.num_rows / training.steps_per_epoch,
-            max_steps=max_steps,
+            # trees are cut off by patience long before their most rounds: no time is promised
+            max_steps=max_steps if training.state.optimizers else math.inf,
             max_seconds=max_seconds,
         )
     )
-    return (
-        validator,
-        finite,
-        [*watchers, saver],
-    )  # the saver last: it keeps what the others remember
+    # the saver last: it keeps what the others remember
+    return validator, finite, [*watchers, saver]
 
 
 def _give_up(sentence: str) -> None:
@@ -227,11 +225,17 @@ def _give_up(sentence: str) -> None:
     )
 
 
-def _stop_sentence(stopped: StopReason, state: TrainState) -> str:
-    sentence = f"training stopped at step {state.step:,}: {stopped.sentence}"
+def _stop_sentence(training: Training, stopped: StopReason) -> str:
+    state = training.state
+    sentence = f"training {training.name} stopped at step {state.step:,}: {stopped.sentence}"
     if stopped.kind == "interrupted" or state.best_step is None:
         return sentence + "."
-    return sentence + f"; the weights of step {state.best_step:,}, the best seen, were kept."
+    kept = (
+        f"the weights of step {state.best_step:,}"
+        if training.keep_weights
+        else (f"the first {state.best_step:,} rounds")
+    )
+    return sentence + f"; {kept}, the best seen, were kept."
 
 
 def _top(folder: RunFolder) -> object:

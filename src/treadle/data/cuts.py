@@ -61,7 +61,7 @@ def cut_times(seconds: NDArray[np.float64], fractions: Fractions, name: str) -> 
         raise DataError(
             f"'{name}' has {len(moments)} different time(s); {wanted} parts need one each "
             "at least.",
-            "name a finer time column, or leave --time away",
+            "name a finer time column, or leave --time out",
         )
     has_validation, has_test = fractions[1] > 0, fractions[2] > 0
     shares = (fractions[0], fractions[0] + fractions[1])

@@ -89,7 +89,8 @@ def _repeated_rows(parts: dict[str, pl.DataFrame], schema: Schema) -> Iterator[F
         yield Finding(
             severity="note",
             title="Repeated rows",
-            sentence=f"{_rows(inside)} of training: the same as another in all learned from.",
+            sentence=f"{_rows(inside)} of training hold what another row holds, in every column "
+            "learned from.",
             evidence={"rows": inside, "of": len(hashes["train"])},
             action="remove them if they were exported twice",
         )

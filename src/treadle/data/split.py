@@ -198,7 +198,7 @@ def _hint(rule: SplitRule) -> str:
     return {
         "stratified": "give more rows of each class",
         "group": "give more groups, or try another --seed",
-        "time": "give a longer time, a shorter --label-delay, or leave --time away",
+        "time": "give a longer time, a shorter --label-delay, or leave --time out",
         "given": "each given file needs rows of each class",
     }[rule.method]
 
@@ -248,7 +248,7 @@ def _by_group(frame: pl.DataFrame, rule: SplitRule) -> tuple[Codes, SplitRule, l
         raise DataError(
             f"--group {rule.pattern or rule.column} gives {len(groups)} group(s); {wanted} parts "
             "need one each at least.",
-            "give more groups, or leave --group away",
+            "give more groups, or leave --group out",
         )
     order = np.argsort(mixed(groups ^ np.uint64(hash_text("group", rule.seed))), kind="stable")
     parts_of_groups = np.empty(len(groups), np.int64)

@@ -177,7 +177,7 @@ def _is_amount(filled: pl.Series, distinct: int) -> bool:
 
 def _fit_number(filled: pl.Series, positive: str | None) -> TargetEncoder:
     if positive is not None:
-        raise OptionError(f"--positive {positive}: '{filled.name}' is a number.", "leave it away")
+        raise OptionError(f"--positive {positive}: '{filled.name}' is a number.", "leave it out")
     values = filled.cast(pl.Float64)
     infinite = int((~values.is_finite()).sum())
     if infinite:
@@ -210,7 +210,7 @@ def _fit_classes(
     elif positive is not None:
         raise OptionError(
             f"--positive {positive}: '{filled.name}' has {len(ordered)} classes, not two.",
-            "leave it away",
+            "leave it out",
         )
     labels: Literal["text", "integer", "float", "yes_no"] = "text"
     if filled.dtype == pl.Boolean:

@@ -53,9 +53,13 @@ def write(folder: Path, files: Files, facts: Json) -> Path:
         manifest.write_text(json.dumps({"format": FORMAT, "sha256": hashes}, indent=1))
         _synced_sha256(manifest)
         sync_folder(temporary)
-        shutil.rmtree(place, ignore_errors=True)
+        before = temporary.with_name(f".{place.name}.before.tmp")
+        if place.exists():  # the same step, saved again: it is away for two renames alone
+            shutil.rmtree(before, ignore_errors=True)
+            place.rename(before)
         temporary.rename(place)
         sync_folder(folder)
+        shutil.rmtree(before, ignore_errors=True)
     except Exception as error:  # safetensors has errors of its own for a full disk
         shutil.rmtree(temporary, ignore_errors=True)
         raise SaveError(
