@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import threading
 from pathlib import Path
 from typing import Any
@@ -227,7 +226,7 @@ def test_what_happens_after_a_save_began_is_not_in_it(
     expected = state.module.state_dict()["weight"].clone()
     saver = Saver(tmp_path, every_seconds=0.0)
     saver(state)
-    assert names(tmp_path) == [f".step-000000003.{os.getpid()}.tmp"] or names(tmp_path) == []
+    assert "step-000000003" not in names(tmp_path)
     with torch.no_grad():
         for parameter in state.module.parameters():
             parameter.fill_(99.0)

@@ -115,6 +115,25 @@ def test_is_equal_to_the_bit_to_the_loop_one_writes_by_hand(make: MakeOptimizer)
     assert int(state.totals.non_finite) == 0
 
 
+@every_optimizer
+def test_every_optimizer_goes_on_to_the_bit_from_a_snapshot(make: MakeOptimizer) -> None:
+    batches = some_batches(8)
+    state, step = a_training(a_network(dropout=0.0), make)
+    for batch in batches[:5]:
+        step(state, batch)
+    files, facts = state.snapshot()
+    for batch in batches[5:]:
+        step(state, batch)
+    whole = everything(state)
+
+    other, other_step = a_training(a_network(dropout=0.0), make)
+    other_step(other, batches[0])
+    other.restore(files, facts)
+    for batch in batches[5:]:
+        other_step(other, batch)
+    assert_same(everything(other), whole)
+
+
 @pytest.mark.parametrize("accumulate", [2, 3, 4, 16, 40])
 @pytest.mark.parametrize("kind", ["mean", "weighted"])
 def test_accumulation_gives_the_gradient_of_the_whole_batch(accumulate: int, kind: str) -> None:

@@ -229,7 +229,9 @@ def take_back(part: Stateful, state: Any) -> None:
     for parameter, values in part.state.items():
         for name, loaded in values.items():
             own = before.get(parameter, {}).get(name)
-            if isinstance(own, Tensor) and own.shape == loaded.shape:
+            if not isinstance(own, Tensor) or not isinstance(loaded, Tensor):
+                continue
+            if own.shape == loaded.shape:
                 values[name] = own.copy_(loaded)
 
 
