@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from treadle.api.member import summary
 from treadle.api.module_options import ModuleOptions
 from treadle.api.training import Trained, Training
 from treadle.contracts import Json
@@ -87,16 +88,8 @@ def finish(folder: RunFolder, training: Training, trained: Trained, held_out: Ow
             "metric": {"name": name, "validation": metrics.get(name)},
             "metrics": {},
             "validation_metrics": metrics,
-            "stopped": {
-                "reason": trained.stopped.kind,
-                "sentence": trained.stopped.sentence,
-                "epoch": state.epoch,
-                "step": state.step,
-                "best_step": state.best_step,
-            },
+            **summary(trained),
             "engine": "eager",
-            "samples_per_second": round(trained.samples_per_second, 1),
-            "seconds": round(trained.seconds, 3),
             "advice": [],
         },
     )
