@@ -15,7 +15,7 @@ from treadle.data import feature_cache, photo
 from treadle.data.feature_cache import FeatureCache
 from treadle.data.images import find_images, list_photos
 from treadle.data.photo import decode, digest
-from treadle.data.photo_features import read_features
+from treadle.data.photo_features import read_features, sample_photos
 from treadle.data.split import SplitRule, split
 from treadle.errors import DataError
 
@@ -307,6 +307,14 @@ class TestFeatureCache:
         assert found.tolist() == [True, False, True, True]
         assert np.array_equal(rows, features[[3, 0, 0, 3]] * found[:, None])
 
+    def test_counts_what_it_knows_and_passes_over_what_is_broken(self, tmp_path: Path) -> None:
+        cache = FeatureCache(tmp_path, "k")
+        assert cache.num_known(hashes_of(1, 2)) == 0
+        cache.add(hashes_of(1, 2, 3), np.ones((3, 2), dtype=np.float32))
+        (cache.folder / "torn.safetensors").write_bytes(b"x")
+        assert cache.num_known(hashes_of(3, 9, 1)) == 2
+        assert cache.num_known([]) == 0
+
     def test_another_key_knows_nothing(self, tmp_path: Path) -> None:
         FeatureCache(tmp_path, "k").add(hashes_of(1), np.ones((1, 3), dtype=np.float32))
         found, rows = FeatureCache(tmp_path, "other").look_up(hashes_of(1))
@@ -372,7 +380,36 @@ class MeanColour:
         return photos.float().mean(dim=(2, 3))
 
 
+class ByFours(MeanColour):
+    """One that takes four photos of one shape together."""
+
+    photos_at_once = 4
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.batches: list[tuple[int, ...]] = []
+
+    def features(self, photos: torch.Tensor) -> torch.Tensor:
+        self.batches.append(tuple(photos.shape))
+        return super().features(photos)
+
+
 class TestReadFeatures:
+    def test_photos_of_one_shape_go_together_and_rows_stay_in_order(self, tmp_path: Path) -> None:
+        sizes = [(8, 6), (6, 8)]
+        paths = [save(tmp_path / f"{n:02}.png", n, sizes[n % 3 == 1]) for n in range(20)]
+        paths[5].write_bytes(b"x")
+        maker = ByFours()
+        made = read_features(paths, maker, threads=1)
+        assert made.values[:, 0].tolist() == [0 if n == 5 else n for n in range(20)]
+        assert set(made.problems) == {5}
+        assert [shape[0] for shape in maker.batches] == [4, 4, 4, 4, 3]  # 12 and 7 of a shape
+
+    def test_few_photos_are_shared_by_the_threads(self, two_classes: Path) -> None:
+        maker = ByFours()
+        read_features(find_images(two_classes).paths[4:], maker, threads=2)
+        assert [shape[0] for shape in maker.batches] == [2, 2]
+
     def test_rows_come_in_order_and_are_kept(self, two_classes: Path, tmp_path: Path) -> None:
         paths = find_images(two_classes).paths[4:]
         seen: list[tuple[int, int]] = []
@@ -404,6 +441,16 @@ class TestReadFeatures:
         before = torch.get_num_threads()
         read_features(find_images(two_classes).paths, MeanColour())
         assert torch.get_num_threads() == before
+
+    def test_a_sample_comes_from_all_over_and_passes_over_what_is_broken(
+        self, tmp_path: Path
+    ) -> None:
+        paths = [save(tmp_path / f"{n:02}.png", n) for n in range(21)]
+        paths[10].write_bytes(b"x")
+        found = sample_photos(paths, MeanColour(), 5)
+        assert [int(photo[0, 0, 0]) for photo in found] == [0, 5, 15, 20]
+        assert len(sample_photos(paths[:2], MeanColour(), 5)) == 2
+        assert sample_photos([], MeanColour(), 5) == []
 
     def test_nothing_asked_nothing_made(self, tmp_path: Path) -> None:
         assert len(read_features([], MeanColour(), cache_folder=tmp_path).values) == 0

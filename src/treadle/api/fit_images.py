@@ -9,6 +9,7 @@ import numpy as np
 
 from treadle.api.earlier import earlier_of
 from treadle.api.image_data import ImageData, features_of, prepare_images
+from treadle.api.image_engine import on_best_engine
 from treadle.api.image_result import finish
 from treadle.api.machine import pick_device
 from treadle.api.member import Member, measures, summary
@@ -27,6 +28,8 @@ from treadle.loop.until import minutes
 if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
+
+    from treadle.models.vision import Backbone
 
 DEFAULT_MINUTES = 8.0
 UNFROZEN_EPOCHS = 12
@@ -97,6 +100,7 @@ def _fit_members(
     how = HeadTraining()
     unfreeze = options.unfreeze > 0
     backbone = load_backbone(shape=PhotoShape(keeps_aspect=not unfreeze))
+    backbone = on_best_engine(backbone, data.files, data.hashes, options, place)
     found, data = features_of(data, backbone, options, place)
     head = build_head(backbone.num_features, len(data.classes), seed=options.seed)
     parts = _parts(data, "features", found.values.astype(np.float32))
@@ -115,11 +119,14 @@ def _fit_members(
         where,
         how.num_epochs,
         sayings,
-        {"shape": {"side": backbone.shape.side, "keeps_aspect": backbone.shape.keeps_aspect}},
+        {
+            "shape": {"side": backbone.shape.side, "keeps_aspect": backbone.shape.keeps_aspect},
+            "engine": backbone.engine,
+        },
     )
     if not unfreeze:
         return data, [frozen]
-    return data, [frozen, _fit_unfrozen(data, options, metric, place, head)]
+    return data, [frozen, _fit_unfrozen(data, options, metric, place, head, backbone)]
 
 
 CLASS_WEIGHTS = ("linear", "bias", "second")
@@ -141,13 +148,16 @@ def _take_head(head: Any, data: ImageData, options: FitOptions) -> list[tuple[st
 
 
 def _fit_unfrozen(
-    data: ImageData, options: FitOptions, metric: Metric, place: Place, head: Any
+    data: ImageData,
+    options: FitOptions,
+    metric: Metric,
+    place: Place,
+    head: Any,
+    backbone: Backbone,
 ) -> Member:
-    from treadle.models.vision import PhotoShape, load_backbone
     from treadle.models.vision_unfrozen import MapsMaker, UnfrozenSettings, build_unfrozen
 
     settings = UnfrozenSettings(num_blocks=options.unfreeze)
-    backbone = load_backbone(shape=PhotoShape(keeps_aspect=False))
     found, data = features_of(data, MapsMaker(backbone, settings), options, place)
     model = build_unfrozen(
         backbone, len(data.classes), seed=options.seed, settings=settings, head=head
@@ -167,7 +177,7 @@ def _fit_unfrozen(
         where,
         UNFROZEN_EPOCHS,
         [],
-        {"settings": settings.model_dump()},
+        {"settings": settings.model_dump(), "engine": backbone.engine},
     )
 
 

@@ -53,6 +53,15 @@ class ImageData:
     def classes(self) -> list[str]:
         return list(self.target.classes)
 
+    @property
+    def files(self) -> list[Path]:
+        """Where the photos lie, in the order of `frame`."""
+        return [Path(path) for path in self.frame["file"]]
+
+    @property
+    def hashes(self) -> list[str]:
+        return self.frame["hash"].to_list()
+
 
 def prepare_images(options: FitOptions) -> ImageData:
     """Find the photos and part them; equal photos stay in one part. Raises: DataError."""
@@ -83,6 +92,11 @@ def prepare_images(options: FitOptions) -> ImageData:
     )
 
 
+def cache_of(options: FitOptions) -> Path:
+    """Return the folder where features are kept."""
+    return Path(options.cache or CACHE).expanduser()
+
+
 def features_of(
     data: ImageData,
     maker: FeatureMaker,
@@ -92,7 +106,6 @@ def features_of(
     """Return the features of all photos, from the cache where it has them, and the data without
     photos that could not be read.
     """
-    folder = Path(options.cache).expanduser() if options.cache else CACHE.expanduser()
     began = told = time.monotonic()
 
     def progress(done: int, total: int) -> None:
@@ -103,10 +116,10 @@ def features_of(
             place.observer.line({"topic": "features", "step": 0, "sentence": sentence})
 
     found = read_features(
-        [Path(path) for path in data.frame["file"]],
+        data.files,
         maker,
-        cache_folder=folder,
-        hashes=data.frame["hash"].to_list(),
+        cache_folder=cache_of(options),
+        hashes=data.hashes,
         threads=options.threads or 2,
         progress=progress,
     )

@@ -72,6 +72,18 @@ class FeatureCache:
             found |= new
         return found, rows
 
+    def num_known(self, hashes: Sequence[str]) -> int:
+        """Return how many of these photos have features here, as far as the shards tell.
+
+        Reads digests alone and checks none: `look_up` may yet find a shard broken.
+        """
+        wanted = _as_bytes(hashes)
+        found = np.zeros(len(wanted), dtype=np.bool_)
+        for name in self._names() if len(wanted) else ():
+            held = _read_keys(self.folder / name)
+            found |= np.isin(wanted, held)
+        return int(found.sum())
+
     def add(self, hashes: Sequence[str], features: NDArray[Any]) -> None:
         """Keep features [n, …] of the photos with these digests, as a shard of its own.
 
@@ -134,6 +146,17 @@ def _read_shard(path: Path) -> Shard:
     if metadata.get("sha256") != _checksum(shard) or not len(shard.hashes):
         raise ValueError(f"{path}: the features are not those that were written.")
     return shard
+
+
+def _read_keys(path: Path) -> NDArray[np.bytes_]:
+    """Return a shard's digests; of one that cannot be read, none."""
+    from safetensors import safe_open
+
+    try:
+        with safe_open(path, framework="numpy") as file:
+            return _as_keys(file.get_tensor("hashes"))
+    except (OSError, ValueError, SafetensorError):
+        return np.zeros(0, dtype="S32")
 
 
 def _write_whole(path: Path, content: bytes) -> None:

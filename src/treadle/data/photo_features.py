@@ -1,9 +1,10 @@
 """Photos to features: what the cache knows is taken from it, the rest is computed and kept.
 
-Each photo is read, unpacked and sent through the network alone, in one of several threads, while
-torch itself computes on one thread: so a photo's features are the same to the bit whichever
-photos are computed beside it and however many threads there are, and threads that wait for each
-other inside every layer do not slow down a busy machine.
+A few photos are read, unpacked and sent through the network in each of several threads, while
+torch itself computes on one thread: threads that wait for each other inside every layer would
+slow down a busy machine. How many of one shape go through the network together is what the maker
+asks for; one that asks for more than one answers for a photo's features being the same to the bit
+whichever photos are computed beside it.
 """
 
 from __future__ import annotations
@@ -27,13 +28,18 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 _ROWS_A_SHARD = 512
+_BATCHES_A_TASK = 8  # among more photos, more are of one shape
 
 Progress = Callable[[int, int], None]
 """(photos done, photos in all); called in the thread that asked for the features."""
 
 
 class FeatureMaker(Protocol):
-    """What turns photos into features; its `key` names all that they depend on."""
+    """What turns photos into features; its `key` names all that they depend on.
+
+    One that has `photos_at_once` is given up to so many photos of one shape together; others are
+    given one.
+    """
 
     @property
     def key(self) -> str: ...
@@ -90,7 +96,7 @@ def read_features(
     report(len(paths) - len(left), len(paths))
     problems: dict[int, str] = {}
     fresh: list[int] = []
-    for done, made in enumerate(_made([(paths[i], known[i]) for i in left], maker, threads)):
+    for done, made in enumerate(_all_made([(paths[i], known[i]) for i in left], maker, threads)):
         place = left[done]
         known[place] = made.hash
         if made.row is None:
@@ -113,6 +119,27 @@ def read_features(
     )
 
 
+def sample_photos(
+    paths: Sequence[Path], maker: FeatureMaker, count: int
+) -> list[NDArray[np.uint8]]:
+    """Return photos from all over `paths`, uint8 [3, H, W] as the maker wants them.
+
+    Photos that cannot be read are passed over.
+    """
+    places = np.unique(np.linspace(0, len(paths) - 1, min(count, len(paths))).round().astype(int))
+    opened = [_opened(paths[place], "", maker) for place in places]
+    return [photo.pixels for photo in opened if photo.pixels is not None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Opened:
+    """One photo unpacked, uint8 [3, H, W], or what is wrong with it."""
+
+    hash: str = ""
+    pixels: NDArray[np.uint8] | None = None
+    problem: str = ""
+
+
 @dataclass(frozen=True, kw_only=True)
 class _Made:
     """One photo's outcome: its features, or what is wrong."""
@@ -122,42 +149,77 @@ class _Made:
     problem: str = ""
 
 
-def _made(photos: Sequence[tuple[Path, str]], maker: FeatureMaker, threads: int) -> Iterator[_Made]:
-    """Yield each photo's outcome in order, with no more than a few photos under way."""
+def _all_made(
+    photos: Sequence[tuple[Path, str]], maker: FeatureMaker, threads: int
+) -> Iterator[_Made]:
+    """Yield each photo's outcome in order, with no more than a few tasks under way."""
     if not photos:
         return
-    waiting: deque[Future[_Made]] = deque()
-    with _torch_on_one_thread(), ThreadPoolExecutor(max(1, threads)) as pool:
+    threads = max(1, threads)
+    size = min(_BATCHES_A_TASK * _photos_at_once(maker), -(-len(photos) // threads))
+    waiting: deque[Future[list[_Made]]] = deque()
+    with _torch_on_one_thread(), ThreadPoolExecutor(threads) as pool:
         try:
-            for path, expected in photos:
-                waiting.append(pool.submit(_make, path, expected, maker))
-                if len(waiting) > 4 * threads:
-                    yield waiting.popleft().result()
+            for start in range(0, len(photos), size):
+                waiting.append(pool.submit(_made, photos[start : start + size], maker))
+                if len(waiting) > 2 * threads:
+                    yield from waiting.popleft().result()
             while waiting:
-                yield waiting.popleft().result()
+                yield from waiting.popleft().result()
         finally:
             for future in waiting:
                 future.cancel()
 
 
-def _make(path: Path, expected: str, maker: FeatureMaker) -> _Made:
+def _made(photos: Sequence[tuple[Path, str]], maker: FeatureMaker) -> list[_Made]:
+    """Return the outcomes of a few photos; those of one shape go through the network together."""
     import torch
 
+    opened = [_opened(path, expected, maker) for path, expected in photos]
+    made = [_Made(hash=photo.hash, problem=photo.problem) for photo in opened]
+    for places in _of_one_shape(opened, _photos_at_once(maker)):
+        pixels = np.stack([_pixels(opened[place]) for place in places])
+        with torch.no_grad():
+            rows = maker.features(torch.from_numpy(pixels)).cpu().numpy()
+        for place, row in zip(places, rows, strict=True):
+            made[place] = _Made(hash=opened[place].hash, row=row)
+    return made
+
+
+def _of_one_shape(opened: Sequence[_Opened], most: int) -> Iterator[list[int]]:
+    """Yield the places of photos of one shape, at most so many at once; broken ones have none."""
+    shapes: dict[tuple[int, ...], list[int]] = {}
+    for place, photo in enumerate(opened):
+        if photo.pixels is not None:
+            shapes.setdefault(photo.pixels.shape, []).append(place)
+    for places in shapes.values():
+        for start in range(0, len(places), most):
+            yield places[start : start + most]
+
+
+def _pixels(photo: _Opened) -> NDArray[np.uint8]:
+    assert photo.pixels is not None
+    return photo.pixels
+
+
+def _photos_at_once(maker: FeatureMaker) -> int:
+    return int(getattr(maker, "photos_at_once", 1))
+
+
+def _opened(path: Path, expected: str, maker: FeatureMaker) -> _Opened:
+    """Read and unpack a photo that is expected to have a digest, where one is given."""
     try:
         content = path.read_bytes()
         found = digest(content)
         if expected and found != expected:
-            return _Made(hash=expected, problem="the file was changed while it was being used")
-        pixels = decode(content, maker.size_of(*photo_size(content)))
+            return _Opened(hash=expected, problem="the file was changed while it was being used")
+        return _Opened(hash=found, pixels=decode(content, maker.size_of(*photo_size(content))))
     except FileNotFoundError:
-        return _Made(problem="there is no such file")
+        return _Opened(problem="there is no such file")
     except OSError as error:
-        return _Made(problem=error.strerror or str(error))
+        return _Opened(problem=error.strerror or str(error))
     except DataError as error:
-        return _Made(hash=expected, problem=error.message.rstrip("."))
-    with torch.no_grad():
-        features = maker.features(torch.from_numpy(pixels[None]))
-    return _Made(hash=found, row=features[0].cpu().numpy())
+        return _Opened(hash=expected, problem=error.message.rstrip("."))
 
 
 @contextmanager

@@ -8,6 +8,7 @@ Shape legend: B photos, H × W pixels, D features, C channels, h × w places of 
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import math
 from dataclasses import dataclass
@@ -19,6 +20,14 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from treadle.errors import MissingExtraError, OptionError, did_you_mean
+from treadle.models.vision_packed import (
+    GREY,
+    PACKED_VERSION,
+    PHOTOS_AT_ONCE,
+    SCALE,
+    Engine,
+    PackedNetwork,
+)
 
 STRIDE = 32
 """One place of the last map stands for this many pixels a side."""
@@ -61,9 +70,12 @@ class PhotoShape:
 class Backbone(nn.Module):
     """A pretrained network, frozen for good: in eval mode, without gradients.
 
-    key:          a digest of all that its features depend on: name, weights, photo shape, version
+    key:          a digest of all that its features depend on: name, weights, photo shape, engine,
+                  version
     num_features: D, of which the first num_early are of early layers
     shape:        what photos are resized to
+    engine:       how features are computed; `on` gives the same network on another engine
+    photos_at_once: how many photos of one shape are best given together
     """
 
     def __init__(self, name: str, network: Any, weights_digest: str, shape: PhotoShape) -> None:
@@ -73,7 +85,11 @@ class Backbone(nn.Module):
         self.top = nn.Sequential(network._conv_head, nn.ReLU6(inplace=True))
         self.name = name
         self.shape = shape
-        self.key = key_of(name, weights_digest, repr(shape), str(FEATURES_VERSION))
+        self.engine: Engine = "plain"
+        self.photos_at_once = 1
+        self._packed: PackedNetwork | None = None
+        self._depends_on = (name, weights_digest, repr(shape), str(FEATURES_VERSION))
+        self.key = self.key_on("plain")
         channels = [network._blocks[i]._project_conv.out_channels for i in POOLED_BLOCKS]
         self.num_early = 2 * sum(channels)
         self.num_features = self.num_early + 2 * network._conv_head.out_channels
@@ -85,9 +101,38 @@ class Backbone(nn.Module):
         """Stay in eval mode: a frozen network has nothing to learn."""
         return self
 
+    def on(self, engine: Engine) -> Backbone:
+        """Return this network, its layers shared, on another engine.
+
+        Raises: OptionError where the engine cannot be used here.
+        """
+        twin = copy.copy(self)
+        twin.engine = engine
+        twin.key = self.key_on(engine)
+        twin.photos_at_once = 1 if engine == "plain" else PHOTOS_AT_ONCE
+        twin._packed = None if engine == "plain" else self._prepared(engine)
+        return twin
+
+    def _prepared(self, engine: Engine) -> PackedNetwork:
+        return PackedNetwork(
+            self.stem[0],  # type: ignore[arg-type]
+            list(self.blocks),
+            self.top[0],  # type: ignore[arg-type]
+            engine=engine,
+            pooled=POOLED_BLOCKS,
+            side=self.shape.side,
+        )
+
+    def key_on(self, engine: Engine) -> str:
+        """Return the key that this network has on an engine."""
+        packed = () if engine == "plain" else (engine, str(PACKED_VERSION))
+        return key_of(*self._depends_on, *packed)
+
     @torch.no_grad()
     def features(self, photos: Tensor) -> Tensor:
         """Return float32 [B, D] of photos [B, 3, H, W], uint8 or float with values 0 … 255."""
+        if self._packed:
+            return self._packed.features(photos)
         return self._pooled(normalised(photos))
 
     def forward(self, photos: Tensor) -> Tensor:
@@ -106,7 +151,10 @@ class Backbone(nn.Module):
     @torch.no_grad()
     def maps(self, photos: Tensor, num_blocks: int) -> tuple[Tensor, Tensor]:
         """Return (early features [B, E], the maps that enter the last blocks [B, C, h, w])."""
-        return self._until(normalised(photos), len(self.blocks) - num_blocks)
+        end = len(self.blocks) - num_blocks
+        if self._packed:
+            return self._packed.maps(photos, end)
+        return self._until(normalised(photos), end)
 
     def _pooled(self, x: Tensor) -> Tensor:
         early, x = self._until(x, len(self.blocks))
@@ -140,7 +188,7 @@ def load_backbone(name: str = "efficientnet-lite0", *, shape: PhotoShape | None 
 
 def normalised(photos: Tensor) -> Tensor:
     """Return pixels 0 … 255 as the network was trained on, float32 [B, 3, H, W]."""
-    scaled = (photos.float() - 127.0) / 128.0
+    scaled = (photos.float() - GREY) / SCALE
     return scaled.contiguous(memory_format=torch.channels_last)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,14 +18,21 @@ from treadle.data.images import list_photos
 from treadle.data.photo_features import read_features
 from treadle.data.tables import TargetEncoder
 from treadle.models.vision import PhotoShape, load_backbone
+from treadle.models.vision_engine import backbone_like
 from treadle.models.vision_head import build_head
 from treadle.models.vision_unfrozen import MapsMaker, UnfrozenSettings, build_unfrozen
 
 PHOTOS_AT_ONCE = 256
 
+log = logging.getLogger(__name__)
+
 
 class ImagePredictor:
-    """The model of photos: the pretrained network, and the head that was trained on it."""
+    """The model of photos: the pretrained network, and the head that was trained on it.
+
+    The network looks at photos on the engine that the model was trained with; where that cannot
+    be used, the nearest other is taken, and a warning is logged.
+    """
 
     columns_as_text: list[str]
     columns_learned: list[str]
@@ -35,13 +43,17 @@ class ImagePredictor:
         self.target = TargetEncoder.model_validate(facts["target"])
         count = len(self.target.classes)
         self.is_unfrozen = facts["member"] == "unfrozen"
+        shape = {"keeps_aspect": False} if self.is_unfrozen else facts["facts"]["shape"]
+        engine = facts["facts"].get("engine", "plain")  # older models have none
+        backbone, other = backbone_like(load_backbone(shape=PhotoShape(**shape)), engine)
+        if other:
+            log.warning("%s", other)
         if self.is_unfrozen:
             settings = UnfrozenSettings.model_validate(facts["facts"]["settings"])
-            backbone = load_backbone(shape=PhotoShape(keeps_aspect=False))
             self.maker: Any = MapsMaker(backbone, settings)
             self.model: Any = build_unfrozen(backbone, count, seed=0, settings=settings)
         else:
-            self.maker = load_backbone(shape=PhotoShape(**facts["facts"]["shape"]))
+            self.maker = backbone
             self.model = build_head(self.maker.num_features, count, seed=0)
         self.model.load_state_dict(load_file(folder / f"{facts['member']}.safetensors"))
         self.model.eval()
