@@ -89,7 +89,6 @@ def finish(folder: RunFolder, training: Training, trained: Trained, held_out: Ow
             "metrics": {},
             "validation_metrics": metrics,
             **summary(trained),
-            "engine": "eager",
             "advice": [],
         },
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+from treadle.api.engine import make_step
 from treadle.api.options import FitOptions
 from treadle.api.training import Training
 from treadle.goal import Metric
@@ -44,10 +45,11 @@ def network_training(
     """
     from treadle.loop.schedules import by_name, warmup_cosine
     from treadle.loop.state import TrainState
-    from treadle.loop.step import EagerStep, StepOptions
+    from treadle.loop.step import StepOptions
 
     named = by_name(options.schedule) if options.schedule else None
-    step = EagerStep(
+    step = make_step(
+        options.engine,
         lambda batch: model.loss(model(batch), batch),  # type: ignore[operator]
         schedule=named or schedule or warmup_cosine(),
         options=StepOptions(precision=options.precision, clip_norm=clip_norm),

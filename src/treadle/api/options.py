@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
+from treadle.api.engine import Engine
 from treadle.contracts import Frozen
 from treadle.errors import OptionError, did_you_mean
 from treadle.goal import AT_K, METRICS
@@ -56,7 +57,7 @@ class FitOptions(Frozen):
     device: str = "auto"
     precision: Literal["float32", "bf16"] = "float32"
     threads: int | None = Field(default=None, gt=0)
-    engine: Literal["auto", "eager"] = "auto"
+    engine: Engine = "auto"
     weight: str | None = None
     ignore: tuple[str, ...] = ()
     seed: int = Field(default=0, ge=0)

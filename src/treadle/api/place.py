@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from treadle.api.engine import compiler
 from treadle.api.machine import machine_and_versions
 from treadle.api.options import FitOptions
 from treadle.api.start import begin, new_folder
@@ -60,11 +61,14 @@ def open_place(
     import torch
 
     folder = RunFolder(options.out) if options.out else new_folder()
+    marks: Json = {"data": data_marks, "engine": options.engine}
+    if options.engine != "eager":
+        marks["compiler"] = compiler()
     threads = torch.get_num_threads()
     with begin(
         folder,
         {"kind": kind, "options": options.recorded()},
-        machine_and_versions(threads) | {"data": data_marks},
+        machine_and_versions(threads) | marks,
         resume=attempt.resume,
         not_exact=attempt.not_exact,
         overwrite=options.overwrite,

@@ -32,7 +32,7 @@ def write_result(
 
     found:     by metric {test, low, high}, the deciding one among them
     baselines: {name, metrics by name}; the best of them is the baseline
-    ended:     stopped, samples_per_second, seconds
+    ended:     stopped, samples_per_second, seconds, engine
     """
     sign = 1 if metric.higher_is_better else -1
     best = max(baselines, key=lambda baseline: sign * baseline["metrics"][metric.name])
@@ -46,7 +46,6 @@ def write_result(
         "baseline": {"name": best["name"], "test": best["metrics"][metric.name]},
         "baselines": baselines,
         **ended,
-        "engine": "eager",
         "advice": advice,
         "test_scorings": (folder.result or {}).get("test_scorings", 0) + 1,
         **more,

@@ -9,6 +9,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from treadle.api.engine import engine_of, may_capture
 from treadle.contracts import Json, Source, Step, Watcher
 from treadle.errors import DivergedError, Interrupted
 from treadle.folder import RunFolder
@@ -70,12 +71,13 @@ class Saving:
 
 @dataclass(frozen=True, kw_only=True)
 class Trained:
-    """How a training ended."""
+    """How a training ended; engine: what its steps ran on at the end, eager or compiled."""
 
     stopped: StopReason
     seconds: float
     samples_per_second: float
     state: TrainState
+    engine: str
 
 
 _turning: ContextVar[TrainState | None] = ContextVar("turning", default=None)
@@ -115,6 +117,7 @@ def train(
         every_steps=training.block_steps,
         keep=saving.keep,
     )
+    training.watchers = [*training.watchers, *_take_over(training, journal)]
     first_step, seconds_before = state.step, state.seconds
     try:
         stopped = _turn(training, journal, saver, observer or Observer())
@@ -122,6 +125,7 @@ def train(
         saver.wait()
         _close(training.watchers)
     seconds = max(1e-9, state.seconds - seconds_before)
+    engine = engine_of(training.step)
     saver.close(state)
     journal.say("stop", _stop_sentence(training, stopped), step=state.step, reason=stopped.kind)
     if stopped.kind == "interrupted":
@@ -133,7 +137,13 @@ def train(
     steps_per_epoch = getattr(training.source, "steps_per_epoch", training.steps_per_epoch)
     rows_per_step = training.source.num_rows / steps_per_epoch
     pace = (state.step - first_step) * rows_per_step / seconds
-    return Trained(stopped=stopped, seconds=state.seconds, samples_per_second=pace, state=state)
+    return Trained(
+        stopped=stopped,
+        seconds=state.seconds,
+        samples_per_second=pace,
+        state=state,
+        engine=engine,
+    )
 
 
 def _turn(training: Training, journal: Journal, saver: Saver, observer: Observer) -> StopReason:
@@ -216,6 +226,22 @@ def _watchers(
     )
     # the saver last: it keeps what the others remember
     return validator, finite, [*watchers, saver]
+
+
+def _take_over(training: Training, journal: Journal) -> list[Watcher]:
+    """Return what watches over the engine of a step that may be captured."""
+    if not may_capture(training.step):
+        return []
+    from treadle.loop.takeover import TakeOver
+
+    return [
+        TakeOver(
+            training.step,  # type: ignore[arg-type]
+            journal,
+            max_steps=training.until.max_steps(training.steps_per_epoch),
+            max_seconds=training.until.max_minutes * 60,
+        )
+    ]
 
 
 def _give_up(sentence: str) -> None:

@@ -167,7 +167,14 @@ def fit(
     threads: Annotated[
         int | None, _option("--threads", help="Processor threads.", panel=HowToTrain)
     ] = None,
-    engine: Annotated[str, _option("--engine", help="auto or eager.", panel=HowToTrain)] = "auto",
+    engine: Annotated[
+        str,
+        _option(
+            "--engine",
+            help="auto, eager or compiled: whether a step becomes one piece of native code.",
+            panel=HowToTrain,
+        ),
+    ] = "auto",
     seed: Annotated[
         int,
         _option("--seed", help="Another number gives another split and start.", panel=HowToTrain),

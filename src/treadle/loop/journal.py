@@ -71,6 +71,14 @@ class Journal:
         self._append(EVENTS, line, durable=True)
         return value
 
+    def has_replay(self, topic: str, step: int) -> bool:
+        """Tell whether a decision of this topic at this step is to be replayed."""
+        return (topic, step) in self._replay
+
+    def has_replay_after(self, topic: str, step: int) -> bool:
+        """Tell whether one is to be replayed at a later step: nothing is decided before it."""
+        return any(other == topic and later > step for other, later in self._replay)
+
     def measure(self, step: int, epoch: int, values: dict[str, float], **clock: float) -> None:
         """Append one point of the curves; `clock` holds what depends on the machine's speed."""
         line: Json = {"attempt": self.attempt, "step": step, "epoch": epoch, "values": values}

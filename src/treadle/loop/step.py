@@ -91,7 +91,7 @@ class EagerStep:
 
     def __call__(self, state: TrainState, batch: Any) -> None:
         guard = self._buffers = self._buffers or BufferGuard(state.module)
-        self._set_rates(state)
+        self.set_rates(state)
         guard.remember()
         mean, loss_sum, weight = self._gradients(state, batch)
         if self._is_finite(state, mean) and self._update(state, batch, mean):
@@ -101,7 +101,12 @@ class EagerStep:
             guard.put_back()
             state.totals.non_finite.add_(1)
 
-    def _set_rates(self, state: TrainState) -> None:
+    def forget_buffers(self) -> None:
+        """Look at the module's buffers anew before the next step: others may have changed them."""
+        self._buffers = None
+
+    def set_rates(self, state: TrainState) -> None:
+        """Set the learning rates for the next update, where a schedule or a decision says so."""
         if self.schedule is not None:
             set_rate(state, self.schedule)
         elif state.scale != 1.0 or _was_set(state):
@@ -127,7 +132,7 @@ class EagerStep:
         for optimizer in state.optimizers.values():
             optimizer.zero_grad(set_to_none=True)
         if self.options.accumulate == 1 and self.collective is None:
-            loss_sum, weight, mean = self._forward(batch, state.device)
+            loss_sum, weight, mean = self.forward(batch, state.device)
             mean.backward()
             return mean.detach(), loss_sum, weight
         return self._gradients_by_slices(state, batch)
@@ -137,7 +142,7 @@ class EagerStep:
     ) -> tuple[Tensor, Tensor, Tensor | float]:
         sums, counts = [], []
         for part in slices(batch, self.options.accumulate):
-            loss_sum, weight, _ = self._forward(part, state.device)
+            loss_sum, weight, _ = self.forward(part, state.device)
             loss_sum.backward()
             sums.append(loss_sum.detach())
             counts.append(torch.as_tensor(weight, dtype=loss_sum.dtype, device=loss_sum.device))
@@ -148,8 +153,9 @@ class EagerStep:
         torch._foreach_div_(gradients, weights)
         return total / weights, total, weights
 
-    def _forward(self, batch: Any, device: torch.device) -> tuple[Tensor, Tensor | float, Tensor]:
-        """Return (sum, weight, mean); the mean is the user's own scalar where they gave one."""
+    def forward(self, batch: Any, device: torch.device) -> tuple[Tensor, Tensor | float, Tensor]:
+        """Return (sum, weight, mean) of the losses; the mean is the user's own scalar where they
+        gave one."""
         with self._precision(device):
             loss = self.loss(batch)
         if isinstance(loss, tuple):

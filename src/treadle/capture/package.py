@@ -1,0 +1,162 @@
+"""Native code of a graph, made once and kept in the user's own cache folder.
+
+The code is a shared library, made by torch's AOTInductor and loaded into this process. So the
+cache is never part of a run and never shipped, and a folder that others may write to is refused.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import stat
+import tempfile
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import torch
+from torch import Tensor
+from torch.fx import GraphModule
+
+from treadle.capture.trace import CannotCapture
+
+Runner: TypeAlias = "Callable[[list[Tensor]], list[Tensor]]"
+"""Runs the code on tensors of the traced shapes; changes them in place where the function did."""
+
+OPTIONS: dict[str, Any] = {
+    "aot_inductor.compile_wrapper_opt_level": "O1",  # the wrapper only calls: -O3 there is waste
+    "aot_inductor.enable_line_tables": False,
+}
+
+
+WRAPPING = "-fwrapv"
+
+
+def default_cache() -> Path:
+    """Return the user's own folder for compiled code."""
+    return Path.home() / ".cache" / "treadle" / "compiled"
+
+
+def private(folder: Path) -> Path:
+    """Return `folder`, made where it is missing, once it is sure that only its owner writes there.
+
+    Raises: CannotCapture.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        found = folder.stat()
+    except OSError as error:
+        raise CannotCapture(
+            f"the folder for compiled code, {folder}, cannot be used: {error}"
+        ) from error
+    if hasattr(os, "getuid") and (
+        found.st_uid != os.getuid() or found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    ):
+        raise CannotCapture(
+            f"others may write to the folder for compiled code, {folder} (chmod 700 makes it safe)"
+        )
+    return folder
+
+
+def key_of(graph: GraphModule, tensors: Sequence[Tensor], threads: int) -> str:
+    """Return a digest of all that the code depends on: graph, shapes, versions, processor."""
+    digest = hashlib.sha256()
+    facts = [
+        graph.code,
+        *(f"{tuple(t.shape)}{t.stride()}{t.dtype}{t.device}" for t in tensors),
+        torch.__version__,
+        torch.backends.cpu.get_cpu_capability(),
+        _processor(),
+        str(threads),
+        repr(sorted(OPTIONS.items())) + WRAPPING,
+    ]
+    for fact in facts:
+        digest.update(fact.encode() + b"\0")
+    for node in graph.graph.nodes:
+        if node.op == "get_attr":
+            constant: Tensor = getattr(graph, str(node.target))
+            digest.update(constant.contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()[:32]
+
+
+def find(key: str, cache: Path) -> Path | None:
+    """Return the code of that key, where the cache holds it."""
+    path = private(cache) / f"{key}.so"
+    return path if path.exists() else None
+
+
+def compile_graph(
+    graph: GraphModule, tensors: Sequence[Tensor], cache: Path, key: str, threads: int
+) -> Path:
+    """Compile `graph` and return where its code lies in the cache. Takes 5 to 30 seconds.
+
+    Raises: CannotCapture where there is no compiler, or it refuses.
+    """
+    import torch._inductor
+    from torch._inductor import config
+
+    compiler = compiler_path()
+    if compiler is None:
+        raise CannotCapture("there is no C++ compiler here (on Debian or Ubuntu: apt install g++)")
+    with tempfile.TemporaryDirectory(dir=private(cache), prefix="work-") as work:
+        settings = {
+            "cpp.cxx": (_wrapping(compiler, Path(work)),),
+            "cpp.threads": threads,
+            "compile_threads": 1,
+            **OPTIONS,
+        }
+        before = os.environ.get("TORCHINDUCTOR_CACHE_DIR")
+        os.environ["TORCHINDUCTOR_CACHE_DIR"] = work
+        try:
+            with warnings.catch_warnings(), config.patch(settings):
+                warnings.simplefilter("ignore")
+                made = torch._inductor.aot_compile(graph, tuple(t.detach() for t in tensors))
+        except Exception as error:
+            raise CannotCapture(f"the compiler ended with: {str(error).strip()[-300:]}") from error
+        finally:
+            if before is None:
+                del os.environ["TORCHINDUCTOR_CACHE_DIR"]
+            else:
+                os.environ["TORCHINDUCTOR_CACHE_DIR"] = before
+        path = cache / f"{key}.so"
+        Path(str(made)).replace(path)  # whole or not at all
+    return path
+
+
+def compiler_path() -> str | None:
+    """Return where the C++ compiler is, or None. CXX names one, as torch has it."""
+    return shutil.which(os.environ.get("CXX", "g++")) or shutil.which("clang++")
+
+
+def _wrapping(compiler: str, folder: Path) -> str:
+    """Return a compiler for which integers wrap around, as torch's do.
+
+    In C++ overflow is undefined, and g++ draws conclusions from its absence: with a hash over a
+    range of numbers, a loop ran past its end and wrote over memory.
+    """
+    script = folder / Path(compiler).name  # torch tells compilers apart by their names
+    script.write_text(f'#!/bin/sh\nexec "{compiler}" {WRAPPING} "$@"\n')
+    script.chmod(0o700)
+    return str(script)
+
+
+def load(path: Path) -> Runner:
+    """Return the code as a callable. Raises: CannotCapture."""
+    private(path.parent)
+    try:
+        container = torch._C._aoti.AOTIModelContainerRunnerCpu(str(path), 1)
+    except (RuntimeError, AttributeError) as error:
+        raise CannotCapture(f"the compiled code at {path} cannot be loaded: {error}") from error
+    run: Runner = container.run
+    return run
+
+
+def _processor() -> str:
+    """Return the processor's instruction sets: code made for one need not run on another."""
+    facts = Path("/proc/cpuinfo")
+    if not facts.exists():
+        return "unknown"
+    lines = facts.read_text().splitlines()
+    return next((line for line in lines if line.startswith(("flags", "Features"))), "unknown")

@@ -1,0 +1,33 @@
+"""Code that is really compiled: it computes what torch computes, and lies where it should."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from treadle.capture.package import compile_graph, find, key_of, load
+from treadle.capture.trace import trace
+
+pytestmark = pytest.mark.skipif(shutil.which("g++") is None, reason="there is no C++ compiler here")
+
+
+def test_integers_wrap_around_as_torchs_do_and_loops_end_where_they_should(tmp_path: Path) -> None:
+    """Without -fwrapv, g++ makes a loop of this that never ends: it takes memory apart."""
+
+    def hashed(tensors: list[Tensor]) -> list[Tensor]:
+        mixed = (torch.arange(51) + 1) * -7046029254386353131 + tensors[0][:, None]
+        return [(mixed ^ (mixed >> 30)) * -4658895280553007687]
+
+    rows = [torch.arange(64)]
+    graph = trace(hashed, rows)
+    key = key_of(graph, rows, 1)
+    cache = tmp_path / "cache"
+    path = compile_graph(graph, rows, cache, key, 1)
+    assert find(key, cache) == path
+    assert [entry.name for entry in cache.iterdir()] == [path.name], "nothing else is left behind"
+    (found,) = load(path)(rows)
+    assert torch.equal(found, hashed(rows)[0])
