@@ -2,6 +2,7 @@
 
 VENV := .venv
 BIN := $(VENV)/bin
+PEERS := .venv-bench
 PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3.14 python3; do \
 	"$$name" -c 'import sys, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))' \
 	>/dev/null 2>&1 && echo "$$name" && break; done)
@@ -37,13 +38,13 @@ format: $(VENV)/.dev ## Put the code into the shape that `make check` asks for
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(VENV)/.dev ## Time a step beside a hand-written torch loop
-	$(BIN)/python benchmarks/bench_step.py
+bench: $(VENV)/.dev $(PEERS)/.installed ## Measure the speed beside others'; DATA=folder for trees on real rows
+	$(BIN)/python benchmarks/speed/run.py $(if $(DATA),--data "$(DATA)")
 
 peers: $(VENV)/.bench ## Install what the measurements in benchmarks/quality compare with
 
 clean: ## Remove the environment, the demo and every cache
-	rm -rf $(VENV) demo .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(PEERS) demo .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 $(BIN)/python:
 	@test -n "$(PYTHON)" || { \
@@ -66,4 +67,10 @@ $(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
 
 $(VENV)/.bench: $(VENV)/.dev
 	@$(INSTALL) -e ".[vision,dev,bench]"
+	@touch $@
+
+$(PEERS)/.installed: benchmarks/speed/peers.txt | $(BIN)/python
+	@echo "Installing what the benchmarks compare with into $(PEERS)."
+	@$(BIN)/python -m venv $(PEERS)
+	@$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check -r benchmarks/speed/peers.txt
 	@touch $@

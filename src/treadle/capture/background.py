@@ -25,6 +25,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from treadle.capture import products
 from treadle.capture.package import compile_graph, find, key_of, private
 from treadle.capture.trace import CannotCapture, TensorFunction, is_random, trace
 
@@ -79,6 +80,8 @@ def capture(order: Order) -> Captured | Refused:
     try:
         private(order.cache)
         graph = trace(order.function, order.tensors)
+        if products.pays_off():
+            products.by_onednn(graph)
         key = key_of(graph, order.tensors, order.threads)
         path = find(key, order.cache)
         was_cached = path is not None

@@ -97,6 +97,8 @@ def compile_graph(
     import torch._inductor
     from torch._inductor import config
 
+    from treadle.capture.products import register
+
     compiler = compiler_path()
     if compiler is None:
         raise CannotCapture("there is no C++ compiler here (on Debian or Ubuntu: apt install g++)")
@@ -112,6 +114,7 @@ def compile_graph(
         try:
             with warnings.catch_warnings(), config.patch(settings):
                 warnings.simplefilter("ignore")
+                register()
                 made = torch._inductor.aot_compile(graph, tuple(t.detach() for t in tensors))
         except Exception as error:
             raise CannotCapture(f"the compiler ended with: {str(error).strip()[-300:]}") from error
