@@ -24,6 +24,7 @@ _NAMES = {
     "TrainState": "treadle.loop.state",
     "EagerStep": "treadle.loop.step",
     "StepOptions": "treadle.loop.step",
+    "RowAdam": "treadle.loop.row_adam",
     "TensorSource": "treadle.data.batches",
     "epochs": "treadle.loop.until",
     "steps": "treadle.loop.until",
@@ -66,6 +67,7 @@ if TYPE_CHECKING:
     from treadle.errors import TreadleError as TreadleError
     from treadle.errors import UserError as UserError
     from treadle.loop.loop import turn as turn
+    from treadle.loop.row_adam import RowAdam as RowAdam
     from treadle.loop.schedules import constant as constant
     from treadle.loop.schedules import one_cycle as one_cycle
     from treadle.loop.schedules import plateau as plateau

@@ -46,7 +46,8 @@ class Layout(Frozen):
     """The shape of an encoded table, all that a model must know of it.
 
     num_numbers:    F, width of batch["numbers"], float32 [B, F]
-    cardinalities:  C sizes; batch["categories"] is int64 [B, C] with codes in [0, size).
+    cardinalities:  C sizes; batch["categories"] is [B, C] with codes in [0, size), in the narrowest
+                    of uint8, int16 and int32 that holds them all: a model widens what it looks up.
                     Code 0 is the bucket of values unseen in training, code 1 of missing ones.
     num_outputs:    O: 1 for two_classes (a logit) and number, the number of classes otherwise
     """

@@ -12,6 +12,7 @@ import treadle
 from tests import small
 from tests.conftest import Finished
 from treadle.errors import UserError
+from treadle.loop import checkpoint
 
 
 def fit(out: Path, log: pl.DataFrame | None = None, **options: Any) -> treadle.Run:
@@ -100,3 +101,21 @@ def test_too_short_a_log_is_refused_with_what_is_needed(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="a longer log"):
         fit(tmp_path / "run", small.purchases(users=4))
     assert not (tmp_path / "run").exists()
+
+
+def test_vectors_of_very_many_items_are_updated_row_by_row_and_as_well(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("treadle.models.recommender.WHOLE_CATALOGUE_ITEMS", 1)
+    found = {}
+    for way, least in (("dense", 1_000_000), ("sparse", 1)):
+        monkeypatch.setattr("treadle.models.recommender.SPARSE_FROM_ITEMS", least)
+        run = fit(tmp_path / way, until="4 epochs")
+        saved = checkpoint.read_newest(run.path / "checkpoints")[0]
+        assert saved is not None
+        found[way] = saved[1]["best_value"]  # of the network alone, on validation
+        names = set(saved[1]["skeletons"]["optimizers"])
+        assert names == ({"main"} if way == "dense" else {"main", "item_vectors"})
+    # With so few items a batch meets them all, and then RowAdam does what AdamW does.
+    assert found["sparse"] == pytest.approx(found["dense"], abs=0.02)
+    assert found["sparse"] > 0.7  # it starts at .59

@@ -80,7 +80,42 @@ def test_a_batch_knows_its_epoch_when_asked() -> None:
 
 def test_once_gives_the_rows_as_they_stand() -> None:
     source = TensorSource({"x": torch.arange(7)}, batch_size=3)
-    assert [batch["x"].tolist() for batch in source.once()] == [[0, 1, 2], [3, 4, 5], [6]]
+    for name in ("x", "row"):
+        assert [batch[name].tolist() for batch in source.once()] == [[0, 1, 2], [3, 4, 5], [6]]
+
+
+def test_batches_can_all_be_kept() -> None:
+    source = TensorSource({"x": torch.arange(50), "y": torch.arange(50.0)}, batch_size=4)
+    kept = [batch for batch, _ in islice(source.batches(Cursor(0, 0)), 3 * source.steps_per_epoch)]
+    for batch in kept:
+        assert torch.equal(batch["x"], batch["row"])
+        assert torch.equal(batch["y"], batch["row"].float())
+    for epoch in range(3):
+        rows = [row for batch in kept[13 * epoch : 13 * epoch + 13] for row in batch["x"].tolist()]
+        assert sorted(rows) == list(range(50))
+
+
+def test_a_batch_that_its_step_changes_leaves_the_data_alone() -> None:
+    x = torch.arange(20.0)
+    source = TensorSource({"x": x}, batch_size=4, shuffle=False)
+    for batch, _ in islice(source.batches(Cursor(0, 0)), 20):
+        assert torch.equal(batch["x"], batch["row"].float())
+        batch["x"].zero_()
+        batch["row"].zero_()
+    assert torch.equal(x, torch.arange(20.0))
+
+
+def test_two_who_take_batches_at_once_do_not_disturb_each_other() -> None:
+    source = TensorSource({"x": torch.arange(30)}, batch_size=4)
+    alone = rows_and_cursors(source, Cursor(0, 0), 16)
+    both = zip(source.batches(Cursor(0, 0)), source.batches(Cursor(1, 0)), strict=False)
+    for (expected, _), ((batch, _), (other, _)) in zip(alone, both, strict=False):
+        assert batch["x"].tolist() == expected and torch.equal(other["x"], other["row"])
+
+
+def test_no_row_number_is_added_where_none_is_wanted() -> None:
+    source = TensorSource({"x": torch.arange(4)}, batch_size=4, with_row=False)
+    assert list(next(source.batches(Cursor(0, 0)))[0]) == list(next(source.once())) == ["x"]
 
 
 def test_a_row_number_that_was_given_is_kept() -> None:

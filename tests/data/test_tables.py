@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from treadle.contracts import Task
+from treadle.data.encoders import CategoryFeature
 from treadle.data.recognise import CellFormat
 from treadle.data.tables import (
     MISSING,
@@ -116,11 +117,32 @@ def fitted(frame: pl.DataFrame = TRAIN, target: str = "y") -> TableEncoder:
     return TableEncoder.fit(frame, infer_schema(frame, target))
 
 
+@pytest.mark.parametrize(
+    ("num_values", "expected"),
+    [(0, np.uint8), (254, np.uint8), (255, np.int16), (32_766, np.int16), (32_767, np.int32)],
+)
+def test_codes_are_kept_in_the_narrowest_type_that_holds_them(
+    num_values: int, expected: type
+) -> None:
+    values = tuple(f"{number:05}" for number in range(num_values))
+    column = Column(name="c", kind="category", why="", dtype="text")
+    few = CategoryFeature(column="c", values=("a",))
+    encoder = TableEncoder(
+        table=Schema(target="y", columns=(column,)),
+        numbers=(),
+        categories=(few, CategoryFeature(column="c", values=values)),
+    )
+    codes = encoder.encode(pl.DataFrame({"c": [*values[-1:], None, "new"]}))["categories"]
+    assert codes.dtype == expected
+    assert codes[-2:].tolist() == [[1, 1], [0, 0]]
+    assert num_values == 0 or codes[0].tolist() == [0, num_values + 1]
+
+
 def test_encodes_numbers_dates_and_categories() -> None:
     encoder = fitted()
     arrays = encoder.encode(TRAIN)
     numbers, categories = arrays["numbers"], arrays["categories"]
-    assert numbers.dtype == np.float32 and categories.dtype == np.int64
+    assert numbers.dtype == np.float32 and categories.dtype == np.uint8
     assert encoder.number_names == [
         *("amount", "when (days passed)", "when (hour)", "when (weekday)"),
         *("when (day of the month)", "when (month)", "when (day of the year)"),

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from treadle.contracts import Cursor
 from treadle.data.batches import TensorSource
 from treadle.errors import OptionError
+from treadle.loop.adamw import AdamW
 from treadle.loop.schedules import warmup_cosine
 from treadle.loop.state import TrainState
 from treadle.loop.step import EagerStep, StepOptions, num_rows, prime, set_rate, slices
@@ -25,6 +26,7 @@ OPTIMIZERS: dict[str, MakeOptimizer] = {
     "SGD with momentum": lambda p: torch.optim.SGD(p, lr=0.05, momentum=0.9, nesterov=True),
     "AdamW": lambda p: torch.optim.AdamW(p, lr=0.01),
     "AdamW, fused": lambda p: torch.optim.AdamW(p, lr=0.01, fused=True),
+    "AdamW, ours": lambda p: AdamW(p, lr=0.01),
     "Adam amsgrad": lambda p: torch.optim.Adam(p, lr=0.01, amsgrad=True),
     "RMSprop": lambda p: torch.optim.RMSprop(p, lr=0.01, momentum=0.5, centered=True),
     "LBFGS": lambda p: torch.optim.LBFGS(p, lr=0.1, max_iter=4),
@@ -355,7 +357,7 @@ def test_sparse_gradients_of_an_embedding_are_taken(options: dict[str, Any]) -> 
     [{}, {"amsgrad": True}, {"weight_decay": 0.1}, {"fused": True}, {"foreach": False}],
     ids=str,
 )
-@pytest.mark.parametrize("kind", [torch.optim.Adam, torch.optim.AdamW])
+@pytest.mark.parametrize("kind", [torch.optim.Adam, torch.optim.AdamW, AdamW])
 def test_priming_makes_what_the_first_step_would(kind: Any, options: dict[str, Any]) -> None:
     lazy, primed = a_network(), a_network()
     lazy_optimizer = kind(lazy.parameters(), **options)

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from treadle.capture.trace import CannotCapture, trace
 from treadle.contracts import Cursor
 from treadle.data.batches import TensorSource
+from treadle.loop.adamw import AdamW
 from treadle.loop.agreement import Agreement, disagreement
 from treadle.loop.leaves import leaves_of, skeleton_of
 from treadle.loop.schedules import warmup_cosine
@@ -86,6 +87,7 @@ OPTIMIZERS: dict[str, Callable[[Any], torch.optim.Optimizer]] = {
     "AdamW without decay": lambda p: torch.optim.AdamW(p, lr=0.01, weight_decay=0.0, eps=1e-6),
     "Adam, amsgrad": lambda p: torch.optim.Adam(p, lr=0.01, amsgrad=True, weight_decay=0.1),
     "AdamW, fused": lambda p: torch.optim.AdamW(p, lr=0.01, fused=True),
+    "AdamW, ours": lambda p: AdamW(p, lr=0.01),
     "SGD": lambda p: torch.optim.SGD(p, lr=0.05, weight_decay=0.1),
     "SGD, Nesterov": lambda p: torch.optim.SGD(p, lr=0.05, momentum=0.9, nesterov=True),
     "SGD, damped": lambda p: torch.optim.SGD(p, lr=0.05, momentum=0.9, dampening=0.5),

@@ -188,3 +188,24 @@ def test_learns_that_items_follow_each_other(negatives: int) -> None:
 def test_large_catalogues_draw_negatives() -> None:
     assert RecommenderConfig.for_catalogue(1000).negatives == 0
     assert RecommenderConfig.for_catalogue(50_000).negatives > 0
+
+
+def test_sparse_gradients_say_what_dense_ones_do() -> None:
+    drawing = SMALL.model_copy(update={"negatives": 8, "dropout": 0.0})
+    found = []
+    for config in (drawing, drawing.model_copy(update={"sparse_vectors": True})):
+        model, batch = network(config), windows(4)
+        total, weight = model.loss(model(batch), batch)
+        (total / weight).backward()
+        assert model.item_vectors.grad is not None
+        found.append(model.item_vectors.grad)
+    dense, sparse = found
+    assert sparse.is_sparse and not dense.is_sparse
+    assert torch.allclose(sparse.to_dense(), dense, atol=1e-6)
+
+
+def test_only_very_large_catalogues_have_sparse_gradients() -> None:
+    assert not RecommenderConfig.for_catalogue(1000).sparse_vectors
+    assert not RecommenderConfig.for_catalogue(100_000).sparse_vectors
+    large = RecommenderConfig.for_catalogue(1_000_000)
+    assert large.sparse_vectors and large.negatives > 0

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from typing import cast
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -10,6 +11,7 @@ from treadle.contracts import Batch, Layout, Task
 from treadle.errors import DataError, OptionError
 from treadle.models.tabular import TabularNetwork, build, parameter_groups
 from treadle.models.tabular_settings import TabularSettings
+from treadle.models.trees import columns_of
 
 SMALL = TabularSettings(num_members=4, width=32, num_frequencies=6, number_width=4)
 
@@ -98,6 +100,16 @@ def test_the_same_seed_builds_the_same_network_and_leaves_the_generator_alone() 
     for name, tensor in first.state_dict().items():
         assert torch.equal(tensor, second.state_dict()[name]), name
     assert not torch.equal(first.mix.weight, other.mix.weight)
+
+
+@pytest.mark.parametrize("narrow", [torch.uint8, torch.int16, torch.int32])
+def test_categories_kept_narrow_are_the_same_categories(narrow: torch.dtype) -> None:
+    layout = LAYOUTS["two classes"]
+    rows, model = rows_of(layout), network(LAYOUTS["two classes"]).eval()
+    kept = rows | {"categories": rows["categories"].to(narrow)}
+    assert torch.equal(model(kept), model(rows))
+    wide, same = columns_of(rows, layout), columns_of(kept, layout)
+    assert np.array_equal(wide, same, equal_nan=True)
 
 
 def test_members_differ_from_the_start() -> None:

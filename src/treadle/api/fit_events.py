@@ -22,6 +22,9 @@ from treadle.loop.randomness import seed_all
 from treadle.loop.until import minutes
 
 if TYPE_CHECKING:
+    from torch.optim import Optimizer
+
+    from treadle.loop.row_adam import RowAdam
     from treadle.loop.state import TrainState
     from treadle.models.recommender import Recommender
 
@@ -86,8 +89,6 @@ def _say_data(
 
 
 def _training(data: EventData, options: FitOptions, metric: Metric) -> tuple[Recommender, Training]:
-    import torch
-
     from treadle.data.batches import TensorSource
     from treadle.data.events_windows import training_windows
     from treadle.loop.schedules import warmup_cosine
@@ -102,13 +103,8 @@ def _training(data: EventData, options: FitOptions, metric: Metric) -> tuple[Rec
         seed=options.seed,
         with_epoch=True,
     )
-    optimizer = torch.optim.AdamW(
-        network.parameters(),
-        lr=options.lr or LEARNING_RATE,
-        betas=(0.9, 0.98),
-        weight_decay=WEIGHT_DECAY,
-    )
-    return network, network_training(
+    optimizer, of_vectors = _optimizers(network, options.lr or LEARNING_RATE)
+    training = network_training(
         "sequence model",
         network,
         optimizer=optimizer,
@@ -124,6 +120,24 @@ def _training(data: EventData, options: FitOptions, metric: Metric) -> tuple[Rec
         schedule=warmup_cosine(floor=0.05),
         sayings=sayings,
     )
+    if of_vectors is not None:
+        training.state.optimizers["item_vectors"] = of_vectors
+    return network, training
+
+
+def _optimizers(network: Recommender, rate: float) -> tuple[Optimizer, RowAdam | None]:
+    """Return what updates the network, and apart what updates item vectors of sparse gradients."""
+    from treadle.loop.adamw import AdamW
+    from treadle.loop.row_adam import RowAdam
+
+    betas = (0.9, 0.98)
+    if not network.config.sparse_vectors:
+        every = network.parameters()
+        return AdamW(every, lr=rate, betas=betas, weight_decay=WEIGHT_DECAY), None
+    others = [p for p in network.parameters() if p is not network.item_vectors]
+    of_vectors = RowAdam([network.item_vectors], rate, betas=betas, weight_decay=WEIGHT_DECAY)
+    of_vectors.prime()
+    return AdamW(others, lr=rate, betas=betas, weight_decay=WEIGHT_DECAY), of_vectors
 
 
 def _network(data: EventData, options: FitOptions) -> tuple[Recommender, list[tuple[str, str]]]:

@@ -195,9 +195,8 @@ def _fit(
     facts: Json,
 ) -> Member:
     """Train one model of photos by the loop."""
-    import torch
-
     from treadle.data.batches import TensorSource
+    from treadle.loop.adamw import AdamW
     from treadle.models.vision_head import HeadTraining
 
     how = HeadTraining()
@@ -210,7 +209,7 @@ def _fit(
     training = network_training(
         name,
         model,
-        optimizer=torch.optim.AdamW(groups, weight_decay=how.weight_decay),
+        optimizer=AdamW(groups, weight_decay=how.weight_decay),
         source=source,
         evaluate=lambda _: _measured(
             metric, deciding, truth, predicted(model, held_out), until.metrics

@@ -6,8 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
+from treadle.api.engine import compiler, make_step
 from treadle.api.machine import machine_and_versions, pick_device
 from treadle.api.module_loss import (
     BatchLoss,
@@ -17,14 +16,15 @@ from treadle.api.module_loss import (
     compared,
     parts_of,
 )
-from treadle.api.module_options import AUTO, ModuleOptions
+from treadle.api.module_options import ModuleOptions
 from treadle.api.module_record import config_of, finish
+from treadle.api.module_sources import make_sources
 from treadle.api.run import Run
 from treadle.api.start import begin, new_folder
 from treadle.api.track import sinks
 from treadle.api.training import Observer, Saving, Training, train
 from treadle.contracts import Json
-from treadle.errors import DataError, OptionError
+from treadle.errors import OptionError
 from treadle.folder import EVENTS, RunFolder
 from treadle.goal import LOSS, Metric
 from treadle.loop.journal import Journal
@@ -50,7 +50,8 @@ WAYS = ("resume", "not_exact", "overwrite")
 def fit_module(module: nn.Module, data: Any, options: ModuleOptions) -> Run:
     """Train `module` on `data` and return the run; the best weights are in the module.
 
-    data: (x, y) tensors or arrays, a dict of them, a torch Dataset, or a DataLoader.
+    data: (x, y) tensors or arrays, a dict of them, a torch Dataset, a DataLoader, or the paths of
+          Parquet files, which may be larger than memory.
 
     Raises: OptionError, DataError, RunError, Interrupted, DivergedError.
     """
@@ -64,12 +65,15 @@ def fit_module(module: nn.Module, data: Any, options: ModuleOptions) -> Run:
         torch.set_num_threads(options.threads)
     folder = RunFolder(options.out) if options.out else new_folder()
     device = pick_device(options.device)
-    source, held_out, sayings = _sources(data, options, device)
+    source, held_out, sayings = make_sources(data, options, device)
     opening = [("data", sentence) for sentence in sayings]
     if options.start_from is not None and not (options.resume and folder.is_run):
         opening.append(("transfer", take_weights(module, options.start_from)))
     training = _training(module, source, held_out, options)
-    marks: Json = {"data": fingerprint(source, held_out), "device": str(device), "engine": "eager"}
+    marks: Json = {"data": fingerprint(source, held_out), "device": str(device)}
+    marks["engine"] = options.engine
+    if options.engine != "eager":
+        marks["compiler"] = compiler()
     machine = machine_and_versions(torch.get_num_threads()) | marks
     config = config_of(module, source, options, training)
     ways: dict[str, bool] = {name: getattr(options, name) for name in WAYS}
@@ -101,68 +105,11 @@ def predict_module(module: nn.Module, data: Any, batch_size: int = 1_024) -> Ten
         return torch.cat([compared(output, "the module's output").cpu() for output in outputs])
 
 
-def _sources(
-    data: Any, options: ModuleOptions, device: torch.device
-) -> tuple[Own, Own | None, list[str]]:
-    """Return the training source, the validation source or None, and what must be said."""
-    from treadle.data.own import as_source, is_loader, rows_of
-
-    sizes: dict[str, Any] = {
-        "batch_size": options.batch_size,
-        "seed": options.seed,
-        "device": device,
-    }
-    sayings = []
-    validation = options.validation
-    if isinstance(validation, str) and validation == AUTO:
-        validation = None
-        if options.step is not None and options.loss is None and not options.metrics:
-            sayings.append(
-                "no rows were set aside for validation, for nothing can be measured on them beside "
-                "a step of your own. Give loss=… or metrics=… to validate with."
-            )
-        elif is_loader(data):
-            sayings.append(
-                "warning: a DataLoader without validation data: nothing can tell whether the "
-                "module only learns its samples by heart. Give validation=…."
-            )
-        else:
-            train_rows, held_rows = _split(data, options.seed)
-            data, validation = rows_of(data, train_rows), rows_of(data, held_rows)
-            sayings.append(
-                f"{len(held_rows):,} of {len(held_rows) + len(train_rows):,} rows, drawn by a hash "
-                "of their number, were set aside for validation. validation=None trains on all."
-            )
-    source, said = as_source(data, **sizes)
-    held_out = None
-    if validation is not None:
-        held_out, _ = as_source(validation, shuffle=False, **sizes)
-    return source, held_out, sayings + said
-
-
-def _split(data: Any, seed: int) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-    """Return the rows to train on and the rows to validate on, by a hash of their number."""
-    import polars as pl
-
-    from treadle.data.own import num_rows_of
-    from treadle.data.split import SplitRule, split
-
-    count = num_rows_of(data)
-    if count < 10:
-        raise DataError(
-            f"there are only {count} rows, too few to set some aside for validation.",
-            "Give validation data, or validation=None to train on all of them.",
-        )
-    numbers = pl.DataFrame({"row": np.arange(count)})
-    parts = split(numbers, SplitRule(fractions=(0.85, 0.15, 0.0), seed=seed))
-    return parts.train, parts.validation
-
-
 def _training(
     module: nn.Module, source: Own, held_out: Own | None, options: ModuleOptions
 ) -> Training:
     from treadle.loop.state import TrainState
-    from treadle.loop.step import EagerStep, StepOptions
+    from treadle.loop.step import StepOptions
 
     device = pick_device(options.device)
     module.to(device)
@@ -187,7 +134,8 @@ def _training(
         )
     step: Any = OwnStep(options.step) if options.step else None
     if step is None:
-        step = EagerStep(
+        step = make_step(
+            options.engine,
             loss,
             schedule=_schedule(options.schedule),
             options=StepOptions(
@@ -207,9 +155,15 @@ def _training(
         metric=LOSS_OF_TRAINING if held_out is None else metric,
         until=condition,
         steps_per_epoch=epoch,
-        validate_every=options.validate_every or min(epoch, 1_000),
+        validate_every=options.validate_every or _cadence(source),
         plateau=options.schedule == "plateau",
     )
+
+
+def _cadence(source: Own) -> int:
+    """Return the steps between validations: 1,000, or an epoch where that reads files anew."""
+    reads_anew = not getattr(source, "is_kept_whole", True)
+    return source.steps_per_epoch if reads_anew else min(source.steps_per_epoch, 1_000)
 
 
 def _refuse_without_length(source: Own, options: ModuleOptions) -> None:
@@ -233,8 +187,10 @@ def _schedule(asked: Schedule | str) -> Schedule | None:
 def _optimizers(module: nn.Module, given: Any, lr: float) -> dict[str, torch.optim.Optimizer]:
     import torch
 
+    from treadle.loop.adamw import AdamW
+
     if given is None:
-        return {"main": torch.optim.AdamW(module.parameters(), lr=lr)}
+        return {"main": AdamW(module.parameters(), lr=lr)}
     if isinstance(given, torch.optim.Optimizer):
         return {"main": given}
     if isinstance(given, Mapping):

@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from treadle.api.engine import ENGINES, Engine
 from treadle.api.training import Observer
 from treadle.contracts import Watcher
 from treadle.errors import OptionError, did_you_mean
@@ -27,16 +28,23 @@ class ModuleOptions:
                 name, without its "target" (or "labels"), which goes to the loss
     optimizer:  a torch optimizer, several by name, a function of the parameters, or None (AdamW)
     step:       (state, batch) → loss, for whoever wants to do it all: forward, backward, update
-    validation: data of the same kinds; "auto" splits tensors or a Dataset 85 to 15 by a hash of
-                the row; None trains on everything
+    validation: data of the same kinds; "auto" splits tensors, a Dataset or files 85 to 15 by a hash
+                of the row; None trains on everything
     metrics:    functions (output, target) → number by name, or names of scikit-learn's
     metric:     which one decides what is best: "loss" or one of `metrics`
+    target, columns: for Parquet files: the column to predict (or a list of them), and those to
+                predict from (all others): batches are (x, y). columns={name: columns} gives dicts
+    encode:     for Parquet files, in place of these: a function of a polars frame that returns a
+                dict of arrays
+    memory:     the most memory that the rows of Parquet files may take at once, such as "2 GB"
     until:      e.g. epochs(50) | minutes(10), or the same in words
     validate_every: steps between validations; by default an epoch, at most 1,000 steps
     extras:     by name, what your step keeps besides and a checkpoint must hold: anything with
                 state_dict and load_state_dict, such as a torch scheduler
     out:        the run folder; without one a new folder below runs/. overwrite=True replaces a
                 run that is there, resume=True goes on with it
+    engine:     "compiled" captures the whole step as native code and waits for the compiler,
+                "eager" never does, "auto" has it compiled beside training where that pays
     start_from: an earlier run, or a safetensors file, whose weights are taken where they fit
     track:      names of sinks: "tensorboard", "mlflow", "wandb"
     """
@@ -45,6 +53,10 @@ class ModuleOptions:
     optimizer: Any = None
     step: Callable[..., Any] | None = None
     validation: Any = AUTO
+    target: str | Sequence[str] | None = None
+    columns: str | Sequence[str] | Mapping[str, str | Sequence[str]] | None = None
+    encode: Callable[[Any], Mapping[str, Any]] | None = None
+    memory: str | int | None = None
     metrics: Mapping[str, Callable[[Any, Any], Any]] | Sequence[str] = ()
     metric: str = "loss"
     higher_is_better: bool | None = None
@@ -56,6 +68,7 @@ class ModuleOptions:
     clip_norm: float | None = None
     average: float | None = None
     precision: Literal["float32", "bf16"] = "float32"
+    engine: Engine = "auto"
     validate_every: int | None = None
     watchers: Sequence[Watcher] = ()
     extras: Mapping[str, Any] | None = None
@@ -87,6 +100,8 @@ class ModuleOptions:
         ]
         if options.get("precision", "float32") not in ("float32", "bf16"):
             problems.append((f"precision is '{options['precision']}'.", "Use float32 or bf16."))
+        if options.get("engine", AUTO) not in ENGINES:
+            problems.append((f"engine is '{options['engine']}'.", "Use auto, eager or compiled."))
         if not isinstance(options.get("until"), (StopCondition, str, type(None))):
             problems.append((f"until is {options['until']!r}.", 'Say a unit: until="10 epochs".'))
         problems += _idle_beside_a_step(options)
@@ -102,6 +117,7 @@ class ModuleOptions:
         return asked or epochs(100) | no_better_for(10)
 
 
+OF_FILES = ("target", "columns", "encode", "memory")
 OF_THE_STEP = ("schedule", "accumulate", "clip_norm", "average", "precision")
 
 

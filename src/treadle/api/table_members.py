@@ -142,9 +142,8 @@ def _network_training(
     metric: Metric,
     until: StopCondition,
 ) -> tuple[Any, Training]:
-    import torch
-
     from treadle.data.batches import TensorSource
+    from treadle.loop.adamw import AdamW
     from treadle.models.tabular import build, parameter_groups
 
     network = build(layout, num_rows=len(data.split.train), seed=options.seed, settings=settings)
@@ -157,7 +156,7 @@ def _network_training(
     training = network_training(
         "neural",
         network,
-        optimizer=torch.optim.AdamW(groups, lr=settings.learning_rate),
+        optimizer=AdamW(groups, lr=settings.learning_rate),
         source=source,
         evaluate=lambda _: measures(metric, truth, predicted(network, held_out), until.metrics),
         metric=metric,

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from treadle.contracts import Batch, Cursor, mix
+from treadle.data.gather import Rows, gatherer
 from treadle.errors import DataError
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
-def order(num_rows: int, seed: int, epoch: int) -> Tensor:
-    """Return an epoch's order of rows, int64 [N]: a permutation drawn from (seed, epoch)."""
+def order(num_rows: int, seed: int, epoch: int, out: Tensor | None = None) -> Tensor:
+    """Return an epoch's order of rows, int64 [N]: a permutation drawn from (seed, epoch).
+
+    out: int64 [N] to put it into
+    """
     generator = torch.Generator().manual_seed(mix(seed, epoch))
-    return torch.randperm(num_rows, generator=generator)
+    return torch.randperm(num_rows, generator=generator, out=out)
 
 
 class TensorSource:
@@ -26,7 +30,11 @@ class TensorSource:
     tensors:    name → tensor [N, …]; `row` int64 [N] is added where it is absent
     batch_size: B; the last batch of an epoch holds what is left, so each row comes once an epoch
     shuffle:    False gives the rows as they stand
+    with_row:   False adds no `row`
     with_epoch: add `epoch` int64 [B], which counter-based randomness in a model needs
+
+    The memory of a batch is used again once nobody holds the batch, or anything made of it that
+    shares its memory: keep one as long as you like.
 
     Raises: DataError when the tensors differ in their number of rows or have none.
     """
@@ -38,6 +46,7 @@ class TensorSource:
         batch_size: int,
         seed: int = 0,
         shuffle: bool = True,
+        with_row: bool = True,
         with_epoch: bool = False,
     ) -> None:
         self.num_rows = _common_rows(tensors)
@@ -47,19 +56,19 @@ class TensorSource:
                 "Training needs at least one row and a batch of at least one.",
             )
         self.tensors = dict(tensors)
-        device = next(iter(tensors.values())).device
-        self.tensors.setdefault("row", torch.arange(self.num_rows, device=device))
-        self.device = device
+        self.device = next(iter(tensors.values())).device
         self.batch_size = batch_size
         self.seed = seed
         self.shuffle = shuffle
+        self.with_row = with_row and "row" not in tensors
         self.with_epoch = with_epoch
+        self._columns = {name: gatherer(tensor) for name, tensor in tensors.items()}
 
     @property
     def steps_per_epoch(self) -> int:
         return -(-self.num_rows // self.batch_size)
 
-    def batches(self, start: Cursor) -> Iterator[tuple[Batch, Cursor]]:
+    def batches(self, start: Cursor) -> Iterator[tuple[Any, Cursor]]:
         """Yield (batch, the cursor after it) from `start` on, without end."""
         epoch, position = start
         while True:
@@ -71,21 +80,34 @@ class TensorSource:
                 position = end
             epoch, position = epoch + 1, 0
 
-    def once(self) -> Iterator[Batch]:
-        """Yield every row once, in order, as for validation."""
-        for start in range(0, self.num_rows, self.batch_size):
-            end = start + self.batch_size
-            yield {name: tensor[start:end] for name, tensor in self.tensors.items()}
+    def once(self) -> Iterator[Any]:
+        """Yield every row once, in order, as for validation: views of the data, nothing copied."""
+        parts = [tensor.split(self.batch_size) for tensor in self.tensors.values()]
+        for number, row in enumerate(range(0, self.num_rows, self.batch_size)):
+            batch = dict(zip(self.tensors, (part[number] for part in parts), strict=True))
+            if self.with_row:
+                end = min(row + self.batch_size, self.num_rows)
+                batch["row"] = torch.arange(row, end, device=self.device)
+            yield self._formed(batch)
 
-    def _rows(self, epoch: int) -> Tensor:
-        if not self.shuffle:
-            return torch.arange(self.num_rows, device=self.device)
-        return order(self.num_rows, self.seed, epoch).to(self.device)
+    def _rows(self, epoch: int) -> Rows | Tensor:
+        """Return an epoch's order int64 [N]: an array for data on the CPU, else a tensor there."""
+        rows = (
+            order(self.num_rows, self.seed, epoch) if self.shuffle else torch.arange(self.num_rows)
+        )
+        return rows.numpy() if self.device.type == "cpu" else rows.to(self.device)
 
-    def _batch(self, rows: Tensor, epoch: int) -> Batch:
-        batch = {name: tensor.index_select(0, rows) for name, tensor in self.tensors.items()}
+    def _batch(self, rows: Rows | Tensor, epoch: int) -> Any:
+        batch = {name: gather(rows) for name, gather in self._columns.items()}
+        if self.with_row:
+            # an epoch's order is drawn anew and each part of it is used once: no copy is needed
+            batch["row"] = rows if isinstance(rows, torch.Tensor) else torch.from_numpy(rows)
         if self.with_epoch:
-            batch["epoch"] = torch.full_like(rows, epoch)
+            batch["epoch"] = torch.full((len(rows),), epoch, device=self.device)
+        return self._formed(batch)
+
+    def _formed(self, batch: Batch) -> Any:
+        """Return the batch in the form its consumer takes."""
         return batch
 
 

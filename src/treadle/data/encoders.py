@@ -48,7 +48,7 @@ class CategoryFeature(Frozen):
 class EncodedRows:
     """A table as arrays, and why rows could not be read.
 
-    arrays:   "numbers" float32 [N, F] with NaN for missing; "categories" int64 [N, C]
+    arrays:   "numbers" float32 [N, F] with NaN for missing; "categories" [N, C] as `code_type`
     problems: String [N], null for sound rows
     """
 
@@ -79,7 +79,7 @@ class TableEncoder(Frozen):
         return cls(table=schema, numbers=tuple(numbers), categories=tuple(categories))
 
     def encode(self, frame: pl.DataFrame) -> Arrays:
-        """Return "numbers" float32 [N, F] (NaN: missing) and "categories" int64 [N, C].
+        """Return "numbers" float32 [N, F] (NaN: missing) and "categories" [N, C] as `code_type`.
 
         Raises: DataError naming all columns that are absent or hold something else.
         """
@@ -89,10 +89,11 @@ class TableEncoder(Frozen):
         """Return the arrays of `encode` and, row by row, which cells could not be read."""
         typed, problems = typed_cells(frame, self.table)
         columns = [_number_array(typed[f.column], f) for f in self.numbers]
-        codes = [_category_codes(typed[f.column], f) for f in self.categories]
+        narrow = self.code_type
+        codes = [_category_codes(typed[f.column], f).astype(narrow) for f in self.categories]
         arrays: Arrays = {
             "numbers": _stacked(columns, frame.height, np.float32),
-            "categories": _stacked(codes, frame.height, np.int64),
+            "categories": _stacked(codes, frame.height, narrow),
         }
         return EncodedRows(arrays=arrays, problems=problems)
 
@@ -104,6 +105,15 @@ class TableEncoder(Frozen):
             task=task,
             num_outputs=num_outputs,
         )
+
+    @property
+    def code_type(self) -> type[np.generic]:
+        """The narrowest of uint8, int16 and int32 that holds the codes of every category."""
+        largest = max((len(f.values) + FIRST_VALUE for f in self.categories), default=0) - 1
+        for narrow in (np.uint8, np.int16):
+            if largest <= np.iinfo(narrow).max:
+                return narrow
+        return np.int32
 
     @property
     def number_names(self) -> list[str]:

@@ -21,10 +21,13 @@ from torch.utils.data import (
 )
 
 from treadle.data.batches import TensorSource
+from treadle.data.own_files import source_of_files
 from treadle.data.own_sources import DatasetSource, DictSource, LoaderSource, TupleSource
+from treadle.data.parquet_files import are_files
+from treadle.data.row_groups import RowGroupSource
 from treadle.errors import DataError
 
-Own = TupleSource | DictSource | DatasetSource | LoaderSource
+Own = TupleSource | DictSource | DatasetSource | LoaderSource | RowGroupSource
 FINGERPRINT_ROWS = 100_000
 
 
@@ -40,6 +43,8 @@ def as_source(
         data = data.tensors
     if isinstance(data, IterableDataset):
         data = DataLoader(data, batch_size=batch_size)
+    if are_files(data):
+        return source_of_files(data, batch_size=batch_size, device=device), []
     if is_loader(data):
         return _from_loader(data, seed, device)
     if isinstance(data, Mapping):
@@ -53,7 +58,8 @@ def as_source(
         return DatasetSource(data, device=device, **options), []
     raise DataError(
         f"data of the kind {type(data).__name__} is not known.",
-        "Give (x, y), a dict of tensors or arrays, a torch Dataset, or a DataLoader.",
+        "Give (x, y), a dict of tensors or arrays, a torch Dataset, a DataLoader, or the path of a "
+        "Parquet file.",
     )
 
 
@@ -101,16 +107,21 @@ def as_tensor(value: Any, device: torch.device) -> Tensor:
 
 
 def fingerprint(source: Own, held_out: Own | None = None) -> dict[str, Any]:
-    """Return what tells tensors in memory from others; of a Dataset or loader only its size.
+    """Return what tells tensors or files from others; of a Dataset or loader only its size.
 
-    Of tensors with over 100,000 rows as many rows, evenly spread, are looked at.
+    Of tensors with over 100,000 rows as many rows, evenly spread, are looked at; of Parquet files
+    their footers, whatever they are called. How many row groups are shuffled together is a part of
+    it, for the order follows from that.
     """
     digest = hashlib.sha256()
     for part in (source, held_out):
         digest.update(str(part.num_rows if part else None).encode())
-        inner = part.inner if isinstance(part, TupleSource) else part
-        if isinstance(inner, TensorSource):
-            for name, tensor in inner.tensors.items():
+        if isinstance(part, RowGroupSource):
+            facts = part.table.fingerprint() | {"groups_at_once": part.groups_at_once}
+            slots = [(slot.name, slot.columns, str(slot.dtype)) for slot in part.plan.slots]
+            digest.update(f"{facts} {slots} {part.share}".encode())
+        if isinstance(part, TensorSource):
+            for name, tensor in part.tensors.items():
                 few = tensor.detach()[:: max(1, len(tensor) // FINGERPRINT_ROWS)].cpu()
                 digest.update(f"{name} {few.dtype} {tuple(tensor.shape)}".encode())
                 digest.update(few.contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())

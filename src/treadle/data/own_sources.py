@@ -26,41 +26,23 @@ OwnBatch = Any
 """What a user's loss gets: (input, target) or a dict of tensors, or what their loader yields."""
 
 
-class TupleSource:
+class TupleSource(TensorSource):
     """Tensors given as a tuple (x, y): batches are tuples of the same; of one given bare, it."""
 
     def __init__(self, tensors: Sequence[Tensor], *, bare: bool = False, **options: Any) -> None:
-        self.inner = TensorSource({str(i): t for i, t in enumerate(tensors)}, **options)
+        named = {str(number): tensor for number, tensor in enumerate(tensors)}
+        super().__init__(named, with_row=False, **options)
         self.bare = bare
-        self.width = len(tensors)
-        self.num_rows = self.inner.num_rows
-        self.steps_per_epoch = self.inner.steps_per_epoch
 
-    def batches(self, start: Cursor) -> Iterator[tuple[OwnBatch, Cursor]]:
-        for batch, cursor in self.inner.batches(start):
-            yield self._own(batch), cursor
-
-    def once(self) -> Iterator[OwnBatch]:
-        return map(self._own, self.inner.once())
-
-    def _own(self, batch: dict[str, Tensor]) -> OwnBatch:
-        return batch["0"] if self.bare else tuple(batch[str(i)] for i in range(self.width))
+    def _formed(self, batch: dict[str, Tensor]) -> OwnBatch:
+        return batch["0"] if self.bare else tuple(batch.values())
 
 
 class DictSource(TensorSource):
     """A dict of tensors: batches are dicts of the same names, without a row number of ours."""
 
     def __init__(self, tensors: Mapping[str, Tensor], **options: Any) -> None:
-        super().__init__(tensors, **options)
-        self.names = list(tensors)
-
-    def batches(self, start: Cursor) -> Iterator[tuple[OwnBatch, Cursor]]:
-        for batch, cursor in super().batches(start):
-            yield {name: batch[name] for name in self.names}, cursor
-
-    def once(self) -> Iterator[OwnBatch]:
-        for batch in super().once():
-            yield {name: batch[name] for name in self.names}
+        super().__init__(tensors, with_row=False, **options)
 
 
 class DatasetSource:

@@ -17,9 +17,12 @@ from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 
 from treadle.contracts import Collective, Schedule
 from treadle.errors import OptionError
+from treadle.loop.adamw import AdamW
 from treadle.loop.asking import update_asking
 from treadle.loop.buffers import BufferGuard
+from treadle.loop.row_adam import RowAdam
 from treadle.loop.schedules import constant
+from treadle.loop.sparse_rows import summed
 from treadle.loop.state import TrainState
 
 BatchLoss: TypeAlias = "Callable[[Any], Tensor | tuple[Tensor, Tensor]]"
@@ -171,10 +174,18 @@ class EagerStep:
     def _is_finite(self, state: TrainState, mean: Tensor) -> bool:
         """Clip, and tell whether loss and gradients are finite."""
         parameters = [p for p in trained(state) if p.grad is not None]
-        gradients = [_values(p.grad) for p in parameters if p.grad is not None]
+        limit = self.options.clip_norm
+        sparse = [] if limit is None else [p for p in parameters if _gradient(p).is_sparse]
+        for parameter in sparse:
+            # A row that was looked up twice counts with the norm of its sum; the optimizer finds
+            # it summed, and need not do it again.
+            parameter.grad = summed(_gradient(parameter))
+        gradients = [_values(_gradient(parameter)) for parameter in parameters]
         norm = get_total_norm(gradients) if gradients else mean
-        if self.options.clip_norm is not None:
-            clip_grads_with_norm_(parameters, self.options.clip_norm, norm)
+        if limit is not None:
+            clip_grads_with_norm_(parameters, limit, norm)
+        for parameter in sparse:
+            _gradient(parameter)._coalesced_(True)  # torch forgets it when it scales the values
         # On a CPU reading the answer costs nothing; on a GPU it is the one place that waits.
         return bool(torch.isfinite(norm + mean))
 
@@ -228,9 +239,12 @@ def trained(state: TrainState) -> list[Tensor]:
 def prime(optimizer: torch.optim.Optimizer) -> None:
     """Make the moments of Adam and AdamW now, as zeros, which is what their first step would do.
 
-    Other optimizers make their state in their first step, in their own way, and are left alone.
+    RowAdam makes its own. Other optimizers make their state in their first step, in their own
+    way, and are left alone.
     """
-    if type(optimizer) not in (torch.optim.Adam, torch.optim.AdamW) or optimizer.state:
+    if isinstance(optimizer, RowAdam):
+        optimizer.prime()
+    if type(optimizer) not in (torch.optim.Adam, torch.optim.AdamW, AdamW) or optimizer.state:
         return
     for group in optimizer.param_groups:
         on_device = bool(group["fused"] or group["capturable"])
@@ -280,5 +294,11 @@ def _tensors(value: Any) -> Iterator[Tensor]:
             yield from _tensors(inner)
 
 
+def _gradient(parameter: Tensor) -> Tensor:
+    assert parameter.grad is not None
+    return parameter.grad
+
+
 def _values(gradient: Tensor) -> Tensor:
-    return gradient.coalesce().values() if gradient.is_sparse else gradient
+    """Return a gradient's numbers; those of a sparse one may name a row more than once."""
+    return gradient._values() if gradient.is_sparse else gradient

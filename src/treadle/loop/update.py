@@ -13,6 +13,8 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor
 
+from treadle.loop.adamw import AdamW
+
 Values: TypeAlias = "dict[str, Tensor]"
 """An optimizer's state of one parameter, by the names that torch gives it."""
 
@@ -66,7 +68,7 @@ def sgd(
 
 def update_of(optimizer: torch.optim.Optimizer) -> Update | None:
     """Return the update of torch's own Adam, AdamW or SGD; None for any other optimizer."""
-    known = {torch.optim.Adam: adam, torch.optim.AdamW: adam, torch.optim.SGD: sgd}
+    known = {torch.optim.Adam: adam, torch.optim.AdamW: adam, AdamW: adam, torch.optim.SGD: sgd}
     update = known.get(type(optimizer))
     if update is None or any(group.get("differentiable") for group in optimizer.param_groups):
         return None

@@ -113,8 +113,8 @@ class WholeStep:
         found: dict[int, Tensor | None] = dict.fromkeys(wanted)
         count = self.eager.options.accumulate
         with (
-            _swapped(self.parameter_places, leaves),
-            _swapped(self.buffer_places, working),
+            swapped(self.parameter_places, leaves),
+            swapped(self.buffer_places, working),
             _logging(self.state, self.notes) as logged,
         ):
             for part in slices(batch, count) if count > 1 else [batch]:
@@ -230,7 +230,7 @@ def _value_names(optimizer: torch.optim.Optimizer, parameter: Tensor) -> list[st
 
 
 @contextmanager
-def _swapped(places: list[Places], tensors: list[Tensor]) -> Iterator[None]:
+def swapped(places: list[Places], tensors: list[Tensor]) -> Iterator[None]:
     """Let the module work on other tensors for a while."""
     before = [owner[name] for (owner, name), *_ in places]
     try:

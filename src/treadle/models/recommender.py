@@ -24,6 +24,7 @@ from treadle.models.causal_attention import NUM_GAPS, CausalBlock, gap_bucket, r
 from treadle.models.counter import hashed, uniform
 
 WHOLE_CATALOGUE_ITEMS = 5000
+SPARSE_FROM_ITEMS = 200_000
 
 
 class RecommenderConfig(Frozen):
@@ -36,6 +37,8 @@ class RecommenderConfig(Frozen):
     dropout:        share of values silenced in training
     negatives:      K drawn items a row to tell the next item from; 0 takes the whole catalogue
     seed:           of the drawn items and of the order within equal times
+    sparse_vectors: whether gradients of the item vectors name the items that a batch met alone;
+                    only with drawn items, and for an optimizer that takes such gradients
     """
 
     num_items: int
@@ -47,12 +50,19 @@ class RecommenderConfig(Frozen):
     dropout: float = 0.3
     negatives: int = 0
     seed: int = 0
+    sparse_vectors: bool = False
 
     @classmethod
     def for_catalogue(cls, num_items: int, num_kinds: int = 1, *, seed: int = 0) -> Self:
         """Return the defaults: the whole catalogue as negatives while that is affordable."""
         negatives = 0 if num_items <= WHOLE_CATALOGUE_ITEMS else 512
-        return cls(num_items=num_items, num_kinds=num_kinds, negatives=negatives, seed=seed)
+        return cls(
+            num_items=num_items,
+            num_kinds=num_kinds,
+            negatives=negatives,
+            seed=seed,
+            sparse_vectors=num_items >= SPARSE_FROM_ITEMS,
+        )
 
 
 class _Window(NamedTuple):
@@ -137,7 +147,7 @@ class Recommender(nn.Module):
         """Return what is known after each event, float32 [B, T, D]."""
         gap = functional.pad(times[:, 1:] - times[:, :-1], (1, 0))
         # The item vectors are small for the output's sake; as inputs they are scaled up.
-        x = 6 * functional.embedding(items, self.item_vectors)
+        x = 6 * self._vectors_of(items)
         x = x + functional.embedding(kinds, self.kind_vectors)
         x = self.dropout(x + functional.embedding(gap_bucket(gap), self.gap_vectors))
         relations = relate(items, times)
@@ -145,6 +155,10 @@ class Recommender(nn.Module):
             x = block(x, relations)
         states: Tensor = self.normalized(x)
         return states
+
+    def _vectors_of(self, items: Tensor) -> Tensor:
+        """Return the vectors of items of any shape, float32 [..., D]."""
+        return functional.embedding(items, self.item_vectors, sparse=self.config.sparse_vectors)
 
     def _window(self, batch: Batch) -> _Window:
         """Part the rows into histories and targets, equal times in an order drawn for the epoch."""
@@ -175,11 +189,11 @@ class Recommender(nn.Module):
         Source: Bengio and Senécal, Adaptive importance sampling, 2008, section III.
         """
         drawn, log_expected = self._draw(batch)  # B K
-        vectors = functional.embedding(drawn + 1, self.item_vectors)
+        vectors = self._vectors_of(drawn + 1)
         others = states @ vectors.transpose(1, 2) + (self.item_bias[drawn] - log_expected)[:, None]
         others = others.masked_fill((drawn + 1)[:, None, :] == targets[..., None], -torch.inf)
         column = (targets - 1).clamp_min(0)
-        own = (states * functional.embedding(targets, self.item_vectors)).sum(-1)
+        own = (states * self._vectors_of(targets)).sum(-1)
         own = own + self.item_bias[column]  # B T
         return own - torch.logaddexp(own, others.logsumexp(-1))
 

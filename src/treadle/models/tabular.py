@@ -47,7 +47,7 @@ def build(
 class TabularNetwork(nn.Module):
     """K networks in one, for a batch of rows.
 
-    Input: numbers float32 [B, F], categories int64 [B, C]. Output: [B, K, O].
+    Input: numbers float32 [B, F], categories of whole numbers [B, C]. Output: [B, K, O].
     target_mean, target_std: where the target of a number was standardised by them, `predict`
     gives values in the target's own unit.
     """
@@ -145,7 +145,8 @@ class _CategoryColumns(nn.Module):
     def forward(self, categories: Tensor) -> Tensor:
         if not self.embed:
             return torch.zeros((len(categories), 0), device=categories.device)
-        return torch.cat([table(categories[:, c]) for c, table in enumerate(self.embed)], 1)
+        codes = categories.long()  # kept narrow in memory; a look-up wants them wide
+        return torch.cat([table(codes[:, c]) for c, table in enumerate(self.embed)], 1)
 
 
 def parameter_groups(module: nn.Module, weight_decay: float) -> list[dict[str, object]]:
