@@ -221,7 +221,10 @@ def embedding() -> Work:
     )
     sparse = replace(dense, name="torch loop by hand, SparseAdam", options={"sparse": True})
     rowwise = Contender(
-        name="Treadle, row-wise", place="embedding_treadle:rowwise", environment="own"
+        name="Treadle, row-wise",
+        place="embedding_treadle:rowwise",
+        environment="own",
+        options={"engine": "eager"},
     )
     turned = Contender(
         name="Treadle, eager, SparseAdam",

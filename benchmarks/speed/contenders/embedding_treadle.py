@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
-
+import torch
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from benchmarks.speed.contenders import embedding, treadle_turning
@@ -11,17 +10,33 @@ from benchmarks.speed.data import Spec
 from benchmarks.speed.gate import Gate
 from treadle.contracts import Batch, LossParts
 from treadle.data.batches import TensorSource
+from treadle.loop.row_adam import RowAdam
 from treadle.loop.state import TrainState
-
-ROWWISE = "treadle.loop.rowwise"
 
 
 def sparse(spec: Spec, gate: Gate) -> None:
     """Train with the optimizers of the loop by hand, called as they are."""
-    tensors = embedding.tensors(spec)
     network = embedding.module(spec, sparse=True)
     table, head = embedding.adams(network, {**spec, "sparse": True})
-    state = TrainState(model=network, optimizers={"table": table, "head": head})
+    _turn(spec, gate, network, {"table": table, "head": head})
+
+
+def rowwise(spec: Spec, gate: Gate) -> None:
+    """Train with Treadle's own updates of the rows that a batch looked up."""
+    network = embedding.module(spec, sparse=True)
+    _, head = embedding.adams(network, {**spec, "sparse": True})
+    table = RowAdam(network.table.parameters(), lr=spec["rate"])
+    _turn(spec, gate, network, {"table": table, "head": head})
+
+
+def _turn(
+    spec: Spec,
+    gate: Gate,
+    network: embedding.Scores,
+    optimizers: dict[str, torch.optim.Optimizer],
+) -> None:
+    tensors = embedding.tensors(spec)
+    state = TrainState(model=network, optimizers=optimizers)
     source = TensorSource(tensors, batch_size=spec["batch"], seed=spec["seed"])
 
     def loss(batch: Batch) -> LossParts:
@@ -31,10 +46,3 @@ def sparse(spec: Spec, gate: Gate) -> None:
 
     gate.facts = embedding.facts(network, tensors)
     treadle_turning.turn_for(spec, gate, state, source, loss)
-
-
-def rowwise(spec: Spec, gate: Gate) -> None:
-    """Say that updates of the touched rows alone are not there to be measured."""
-    there = importlib.util.find_spec(ROWWISE) is not None
-    words = "has them, and this suite does not turn them yet" if there else "has none"
-    raise RuntimeError(f"row-wise updates: this version of Treadle {words}")

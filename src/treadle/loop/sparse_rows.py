@@ -14,7 +14,7 @@ from torch.nn import functional
 def summed(gradient: Tensor) -> Tensor:
     """Return a sparse gradient [N, D] with each row named once, rows ascending.
 
-    What `gradient.coalesce()` returns, in a fifth of its time on a processor. Values of one row
+    What `gradient.coalesce()` returns, in half its time or less on a processor. Values of one row
     are added in the order of the batch, so that the sum is the same to the bit every time.
     """
     if gradient.is_coalesced():
