@@ -28,7 +28,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from benchmarks.bench_step import processor
+from benchmarks.speed.machine import processor
 from treadle.contracts import Cursor
 from treadle.data.batches import order
 from treadle.data.own_sources import TupleSource

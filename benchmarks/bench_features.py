@@ -1,7 +1,7 @@
 """How fast are a frozen backbone's features beside plain torch? Decoding is outside the clock.
 
-    python benchmarks/bench_features.py FOLDER_OF_PHOTOS
-    python benchmarks/bench_features.py FOLDER_OF_PHOTOS --threads 2 --runs 5 --photos 64
+    python -m benchmarks.bench_features FOLDER_OF_PHOTOS
+    python -m benchmarks.bench_features FOLDER_OF_PHOTOS --threads 2 --runs 5 --photos 64
 
 The peer is EfficientNet-Lite0 as its package gives it: eager float32, contiguous, BatchNorm
 unfolded, on all threads, with the same means and spreads taken from it. It is timed at the batch
@@ -24,9 +24,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from bench_step import processor
 from torch import Tensor, nn
 
+from benchmarks.speed.machine import processor
 from treadle.data.images import list_photos
 from treadle.data.photo_features import sample_photos
 from treadle.models.vision import (

@@ -31,7 +31,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from benchmarks.bench_step import processor
+from benchmarks.speed.machine import processor
 from treadle.contracts import Cursor
 from treadle.data.own_files import FileOptions, sources_of_files
 from treadle.data.own_sources import TupleSource

@@ -1,6 +1,6 @@
 """How fast are updates of the touched rows alone, beside dense Adam and torch's SparseAdam?
 
-    make bench        or        python benchmarks/bench_rows.py --threads 2 --rounds 7
+    python -m benchmarks.bench_rows --threads 2 --rounds 7
 
 All arms train the same model, a table of 1,000,000 × 64 and one linear layer on it, on the same
 lookups in batches of 4096, from the same weights. They take turns in one process; each round gives

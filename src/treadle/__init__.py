@@ -23,7 +23,9 @@ _NAMES = {
     "turn": "treadle.loop.loop",
     "TrainState": "treadle.loop.state",
     "EagerStep": "treadle.loop.step",
+    "CompiledStep": "treadle.loop.compiled",
     "StepOptions": "treadle.loop.step",
+    "side_by_side": "treadle.loop.side_by_side",
     "RowAdam": "treadle.loop.row_adam",
     "TensorSource": "treadle.data.batches",
     "epochs": "treadle.loop.until",
@@ -66,6 +68,7 @@ if TYPE_CHECKING:
     from treadle.data.batches import TensorSource as TensorSource
     from treadle.errors import TreadleError as TreadleError
     from treadle.errors import UserError as UserError
+    from treadle.loop.compiled import CompiledStep as CompiledStep
     from treadle.loop.loop import turn as turn
     from treadle.loop.row_adam import RowAdam as RowAdam
     from treadle.loop.schedules import constant as constant
@@ -73,6 +76,7 @@ if TYPE_CHECKING:
     from treadle.loop.schedules import plateau as plateau
     from treadle.loop.schedules import warmup_cosine as warmup_cosine
     from treadle.loop.schedules import warmup_stable_decay as warmup_stable_decay
+    from treadle.loop.side_by_side import side_by_side as side_by_side
     from treadle.loop.state import TrainState as TrainState
     from treadle.loop.step import EagerStep as EagerStep
     from treadle.loop.step import StepOptions as StepOptions

@@ -33,9 +33,9 @@ def doubled(tensors: list[Tensor]) -> list[Tensor]:
 
 
 def test_without_leave_to_compile_the_child_only_looks(tmp_path: Path) -> None:
-    answer = Background(order(doubled, tmp_path, compile=False)).wait(120)
+    answer = Background(order(doubled, tmp_path, worth_seconds=0.0)).wait(120)
     assert isinstance(answer, Refused)
-    assert "longer than it saves" in answer.reason
+    assert "too many for what is ahead" in answer.reason
 
 
 def test_a_child_that_breaks_leaves_a_reason_and_nothing_else(tmp_path: Path) -> None:
@@ -130,6 +130,6 @@ def test_code_that_cannot_be_loaded_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_capture_in_this_process_gives_the_same_answer(tmp_path: Path) -> None:
-    answer = background.capture(order(doubled, tmp_path, compile=False))
+    answer = background.capture(order(doubled, tmp_path, worth_seconds=0.0))
     assert isinstance(answer, Refused)
     assert not isinstance(answer, Captured)

@@ -118,7 +118,9 @@ def turned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 def test_it_takes_over_when_the_code_is_there_and_says_what_was_gained(turned: Any) -> None:
     step = Step()
     state, lines = turned(step, 0, 100)
-    assert step.begun == [{"step": 16, "compile": True, "threads": 2, "training on": 2}]
+    (begun,) = step.begun
+    assert begun["worth_seconds"] == pytest.approx(0.2 * (1e6 - 16) * 0.010, rel=0.01)
+    assert (begun["step"], begun["threads"], begun["training on"]) == (16, 2, 2)
     assert [(line["topic"], line["step"], line["value"]) for line in lines] == [
         ("threads", 16, 1),
         ("engine", 40, "compiled"),
@@ -160,12 +162,12 @@ def test_a_short_run_stays_eager_and_says_nothing(turned: Any, limits: Any) -> N
     assert lines == []
 
 
-def test_a_run_of_some_seconds_looks_into_the_cache_and_does_not_compile(turned: Any) -> None:
-    step = Step(Refused(reason="compiling it would take longer than it saves"))
+def test_where_little_is_ahead_little_time_is_given_to_a_compiler(turned: Any) -> None:
+    step = Step(Refused(reason="compiling it would take too long"))
     _, lines = turned(step, 0, 100, max_steps=3_000)
-    assert step.begun[0]["compile"] is False
+    assert step.begun[0]["worth_seconds"] == pytest.approx(0.2 * 30, rel=0.05)
     assert lines[-1]["value"] == "eager"
-    assert lines[-1]["sentence"].endswith("would take longer than it saves.")
+    assert lines[-1]["sentence"] == "the step stays uncompiled: compiling it would take too long."
 
 
 def test_a_resumed_run_takes_over_at_the_step_that_was_decided(turned: Any) -> None:

@@ -16,6 +16,7 @@ def fit(data: Any, second: Any = None, /, **options: Any) -> Run:
     fit("customers.csv", target="left")                    a table, a folder of photos, events
     fit(frame, target="left")                              pandas, polars, Arrow, dict of arrays
     fit(module, (x, y), loss="cross_entropy")              your own torch module and data
+    fit(module, "big.parquet", target="y", loss="mean_squared_error", memory="2 GB")
 
     Options for data are those of `treadle fit` (api/options.py); for a module, those of
     ModuleOptions (api/module_options.py).

@@ -113,26 +113,54 @@ class Evaluation:
             return self._measure(self.held_out)
 
     def _measure(self, held_out: Own) -> dict[str, float]:
-        import torch
 
         from treadle.loop.step import num_rows
 
-        total, count, outputs, targets = 0.0, 0, [], []
+        total, count = 0.0, 0
+        outputs, targets = _Rows(held_out.num_rows), _Rows(held_out.num_rows)
         for batch in held_out.once():
             output, target = parts_of(self.loss.module, batch, whole=self.loss.loss is None)
             if self.loss.loss is not None or getattr(output, "loss", None) is not None:
                 rows = num_rows(batch)
                 total, count = total + float(self.loss.of(output, target)) * rows, count + rows
             if self.metrics:
-                outputs.append(compared(output, "the module's output").cpu())
-                targets.append(compared(target, "the target").cpu())
+                outputs.add(compared(output, "the module's output"))
+                targets.add(compared(target, "the target"))
         values = {"loss": total / count} if count else {}
         if self.metrics:
-            whole, truth = torch.cat(outputs), torch.cat(targets)
+            whole, truth = outputs.whole(), targets.whole()
             values |= {
                 name: float(function(whole, truth)) for name, function in self.metrics.items()
             }
         return values
+
+
+class _Rows:
+    """Rows that come in parts, kept in one tensor on the CPU.
+
+    Small parts kept one by one between large passing ones would leave the heap full of holes:
+    with data larger than memory that took three times the budget.
+    """
+
+    def __init__(self, num_rows: int) -> None:
+        self.num_rows, self._filled = num_rows, 0
+        self._kept: Tensor | None = None
+
+    def add(self, part: Tensor) -> None:
+        import torch
+
+        end = self._filled + len(part)
+        if self._kept is None:
+            self._kept = part.new_empty((self.num_rows, *part.shape[1:]), device="cpu")
+        if end > len(self._kept):  # a loader may not know how many rows it has
+            more = part.new_empty((end, *part.shape[1:]), device="cpu")
+            self._kept = torch.cat([self._kept[: self._filled], more])
+        self._kept[self._filled : end] = part.detach()
+        self._filled = end
+
+    def whole(self) -> Tensor:
+        assert self._kept is not None, "held-out data has at least one row"
+        return self._kept[: self._filled]
 
 
 def choose_metric(

@@ -28,8 +28,8 @@ class TableData:
     """Everything known of a table before training.
 
     frame:  rows with an answer, in the order given
-    parts:  by name, "numbers" float32 [N, F], "categories" int64 [N, C], "target", and "weight"
-            float32 [N] where there is one
+    parts:  by name, "numbers" float32 [N, F], "categories" the narrowest integers [N, C], "target",
+            and "weight" float32 [N] where there is one
     notes:  what was recognised and decided, in plain sentences
     """
 

@@ -11,6 +11,7 @@ import os
 import shutil
 import stat
 import tempfile
+import time
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -32,6 +33,9 @@ OPTIONS: dict[str, Any] = {
 
 
 WRAPPING = "-fwrapv"
+WORK = "work-"
+MOST_KEPT = 200
+"""Pieces of code in the cache, of about 2 MB each."""
 
 
 def default_cache() -> Path:
@@ -84,7 +88,20 @@ def key_of(graph: GraphModule, tensors: Sequence[Tensor], threads: int) -> str:
 def find(key: str, cache: Path) -> Path | None:
     """Return the code of that key, where the cache holds it."""
     path = private(cache) / f"{key}.so"
-    return path if path.exists() else None
+    if not path.exists():
+        return None
+    path.touch()  # what is used stays longest
+    return path
+
+
+def tidy(cache: Path) -> None:
+    """Remove the code that was not used for longest, and what a killed compiler left a day ago."""
+    code = sorted(cache.glob("*.so"), key=lambda path: path.stat().st_mtime, reverse=True)
+    for path in code[MOST_KEPT:]:
+        path.unlink(missing_ok=True)
+    for work in cache.glob(f"{WORK}*"):
+        if time.time() - work.stat().st_mtime > 86_400:
+            shutil.rmtree(work, ignore_errors=True)
 
 
 def compile_graph(
@@ -102,7 +119,8 @@ def compile_graph(
     compiler = compiler_path()
     if compiler is None:
         raise CannotCapture("there is no C++ compiler here (on Debian or Ubuntu: apt install g++)")
-    with tempfile.TemporaryDirectory(dir=private(cache), prefix="work-") as work:
+    tidy(private(cache))
+    with tempfile.TemporaryDirectory(dir=cache, prefix=WORK) as work:
         settings = {
             "cpp.cxx": (_wrapping(compiler, Path(work)),),
             "cpp.threads": threads,

@@ -88,14 +88,16 @@ class CompiledStep:
         else:
             self._compare(engaged, state, leaves, batch)
 
-    def begin(self, state: TrainState, *, compile: bool, threads: int) -> Background | None:
+    def begin(self, state: TrainState, *, worth_seconds: float, threads: int) -> Background | None:
         """Start to capture in a child process; None, and a note, where it cannot be.
 
-        compile: False only looks into the cache
+        worth_seconds: what a compiler may take at most
         threads: what the code will run on
         """
         order = self._order(state)
-        return Background(replace(order, compile=compile, threads=threads)) if order else None
+        if order is None:
+            return None
+        return Background(replace(order, worth_seconds=worth_seconds, threads=threads))
 
     def engage(self, state: TrainState, captured: Captured) -> bool:
         """Take the captured code for batches of its shape from the next step on."""
@@ -276,8 +278,8 @@ class Guards:
         self.trained = [parameter.requires_grad for parameter in self.parameters]
         self.numbers = _numbers(module)
         self.values = [owner[name] for owner, name in self.numbers]
-        self.settings = [settings_of(optimizer) for optimizer in whole.optimizers]
-        self.optimizers = whole.optimizers
+        self.settings = [(group, name) for group in whole.groups for name in settings_of(group)]
+        self.set_to = [group[name] for group, name in self.settings]
 
     def broken(self, state: TrainState) -> str | None:
         """Return what is other than when the step was captured, or None."""
@@ -290,7 +292,7 @@ class Guards:
                 if owner.get(name) != value
             )
             return f"the module's '{changed}' was changed"
-        if [settings_of(optimizer) for optimizer in self.optimizers] != self.settings:
+        if [group.get(name) for group, name in self.settings] != self.set_to:
             return "a setting of the optimizer was changed"
         return None
 

@@ -85,10 +85,6 @@ def _maximized(update: Update) -> Update:
     return turned
 
 
-def settings_of(optimizer: torch.optim.Optimizer) -> list[dict[str, Any]]:
-    """Return all that an update reads of the groups but the learning rates, to see a change."""
-    aside = ("params", "lr", "initial_lr", "lr_at_start")
-    return [
-        {name: value for name, value in group.items() if name not in aside}
-        for group in optimizer.param_groups
-    ]
+def settings_of(group: Mapping[str, Any]) -> list[str]:
+    """Return the names of all that an update reads of a group but the learning rate."""
+    return [name for name in group if name not in ("params", "lr", "initial_lr", "lr_at_start")]

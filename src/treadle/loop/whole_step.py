@@ -50,6 +50,7 @@ class WholeStep:
         ]
         self.averaged = self._averaged()
         self.rates = [torch.zeros((), dtype=torch.float64) for _ in self.groups]
+        self._rates_were = [0.0 for _ in self.groups]
         self.notes: dict[str, Any] = {}
 
     def tensors(self, leaves: Sequence[Tensor]) -> list[Tensor]:
@@ -66,8 +67,10 @@ class WholeStep:
 
     def set_rates(self) -> None:
         """Take over the groups' learning rates, as the schedule or the user has set them."""
-        for group, rate in zip(self.groups, self.rates, strict=True):
-            rate.fill_(group["lr"])
+        for i, group in enumerate(self.groups):
+            if (rate := float(group["lr"])) != self._rates_were[i]:
+                self.rates[i].fill_(rate)
+                self._rates_were[i] = rate
 
     def __call__(self, flat: list[Tensor]) -> list[Tensor]:
         """Make one update of the tensors of `flat`; return what was logged, named in `notes`."""
