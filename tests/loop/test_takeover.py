@@ -48,7 +48,7 @@ class Step:
 
     def __init__(self, answer: Captured | Refused = CODE, after: int = 2) -> None:
         self.child = Child(answer, after)
-        self.pinned = self.refused = self.is_engaged = False
+        self.pinned = self.refused = self.is_engaged = self.is_paused = False
         self.notes: list[tuple[str, Json]] = []
         self.begun: list[Json] = []
 

@@ -133,6 +133,8 @@ class Background:
             os.close(self._read)
             _be_a_child(order, write, parent)
         os.close(write)
+        with contextlib.suppress(OSError):  # whichever of the two comes first
+            os.setpgid(self._child, self._child)
         self._text = b""
         self._answer: Captured | Refused | None = None
 

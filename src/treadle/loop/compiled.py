@@ -63,6 +63,7 @@ class CompiledStep:
         self._has_begun = False
         self._has_stepped = False
         self._engaged: _Engaged | None = None
+        self._is_paused = False
         self._skeleton: Skeleton | None = None
         self._whole: WholeStep | None = None
         self._python: list[Any] | None = None
@@ -72,6 +73,11 @@ class CompiledStep:
         """Whether batches of the captured shape take the captured step now."""
         return self._engaged is not None
 
+    @property
+    def is_paused(self) -> bool:
+        """Whether the eager step has its turn although there is captured code."""
+        return self._is_paused
+
     def prepare(self, state: TrainState) -> None:
         """Make the state's tensors that this step will change. Call once, before step 0."""
         self.eager.prepare(state)
@@ -80,7 +86,7 @@ class CompiledStep:
         if self._engaged is None and not self.refused:
             self._capture_if_due(state, batch)
         engaged = self._engaged
-        leaves = engaged.match(batch) if engaged else None
+        leaves = engaged.match(batch) if engaged and not self._is_paused else None
         if engaged is None or leaves is None:
             self._eagerly(state, batch)
         elif engaged.is_checked:
@@ -119,8 +125,14 @@ class CompiledStep:
         state.memory[ENGINE] = {
             "key": captured.key,
             "leaves": _facts(self._whole.skeleton),
+            "paused": self._is_paused,
         }
         return True
+
+    def pause(self, state: TrainState, paused: bool) -> None:
+        """Let the eager step have its turn, or the captured one again, from the next step on."""
+        self._is_paused = paused
+        state.memory[ENGINE]["paused"] = paused
 
     def disengage(self, state: TrainState) -> None:
         """Go back to the eager step, from the next one on, for good."""
@@ -194,6 +206,7 @@ class CompiledStep:
         if found is None or _facts(found) != before["leaves"]:
             return
         self._skeleton = found
+        self._is_paused = before.get("paused", False)
         order = self._order(state)
         if order is None:
             return

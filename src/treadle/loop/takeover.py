@@ -13,6 +13,7 @@ from treadle.contracts import Json
 from treadle.loop.compiled import TAKE_OVER, CompiledStep
 from treadle.loop.journal import Journal
 from treadle.loop.state import TrainState
+from treadle.loop.steadiness import Steadiness
 
 LOOK_EVERY = 8
 """Steps between two looks; a power of two, so that looking costs nothing in between."""
@@ -47,6 +48,7 @@ class TakeOver:
         self.max_steps = max_steps
         self.max_seconds = max_seconds
         self.threads = torch.get_num_threads()
+        self._steadiness = Steadiness(step, journal)
         self._background: Background | None = None
         self._answer: Captured | Refused | None = None
         self._eager_pace = 0.0
@@ -78,6 +80,8 @@ class TakeOver:
             self._take_over_if_ready(state, memory)
         elif memory["phase"] == "trying":
             self._judge(state, memory)
+        else:
+            self._steadiness.look(state, memory, self._paces)
 
     def _begin_if_worth(self, state: TrainState, memory: Json) -> None:
         replayed = self.journal.has_replay(THREADS, state.step)
@@ -139,6 +143,7 @@ class TakeOver:
             self.step.disengage(state)
         elif self.step.engage(state, answer):
             memory.update(phase="trying", since=state.step, seconds=answer.seconds)
+            memory["eager_pace"] = self._eager_pace
         self._restart_clock()
 
     def _engine_said(self, state: TrainState, answer: Captured | Refused) -> tuple[str, str, Json]:
