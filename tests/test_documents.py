@@ -18,6 +18,7 @@ import treadle
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+WRITTEN_BY_MAKE = ("benchmarks.md",)
 CONTRIBUTING = ROOT / "CONTRIBUTING.md"
 BLOCK = re.compile(r"^```(bash|python) runnable\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\((?!https?://)([^)#]+)")
@@ -106,7 +107,8 @@ def test_runnable_blocks_run(document: Path, workplace: Path) -> None:
 
 
 def test_every_document_that_teaches_has_something_to_run() -> None:
-    assert [document.name for document in DOCUMENTS if not blocks(document)] == []
+    teaching = [document for document in DOCUMENTS if document.name not in WRITTEN_BY_MAKE]
+    assert [document.name for document in teaching if not blocks(document)] == []
 
 
 @pytest.mark.parametrize("document", [*DOCUMENTS, CONTRIBUTING], ids=lambda p: p.name)
