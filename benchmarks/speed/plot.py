@@ -73,7 +73,7 @@ def _panel(axis: str, lines: Mapping[str, Sequence[tuple[float, float]]], left: 
     for power in range(low_y, high_y + 1):
         y = place(1 if low_x <= 0 else math.exp(low_x), 10.0**power)[1]
         parts.append(f'<path d="M{left + 52} {y:.0f}h180" stroke="#e4e7eb"/>')
-        parts.append(_text(left + 46, y + 4, f"{10**power:,} µs", anchor="end", size=10))
+        parts.append(_text(left + 46, y + 4, _spelled(10**power), anchor="end", size=10))
     for x in sorted({x for x, _ in points}):
         across, _ = place(x, 10.0**low_y)
         parts.append(_text(across, 248, _size(x), anchor="middle", size=10))
@@ -104,3 +104,8 @@ def _drawing(height: float, says: str, parts: Sequence[str]) -> str:
         f'aria-label="{escape(says)}" style="{STYLE}">'
         f'<rect width="100%" height="100%" fill="#fff"/>{"".join(parts)}</svg>\n'
     )
+
+
+def _spelled(microseconds: int) -> str:
+    """Return a time short enough to stand beside an axis."""
+    return f"{microseconds // 1_000:,} ms" if microseconds >= 1_000 else f"{microseconds} µs"
