@@ -117,17 +117,23 @@ def can_fork() -> bool:
     return sys.platform == "linux" and not torch.cuda.is_initialized()
 
 
+def capture_and_wait(order: Order) -> Captured | Refused:
+    """Capture in a child process where there can be one, else in this one, and wait for it."""
+    return Background(order).wait() if can_fork() else capture(order)
+
+
 class Background:
     """A capture under way in a child process."""
 
     def __init__(self, order: Order) -> None:
         self._read, write = os.pipe()
-        self._started = time.monotonic()
         parent = os.getpid()
         sys.stdout.flush()
         sys.stderr.flush()
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)  # threads beside a fork: see below
+            warnings.simplefilter(
+                "ignore", DeprecationWarning
+            )  # threads beside a fork: see _be_a_child
             self._child = os.fork()
         if self._child == 0:
             os.close(self._read)

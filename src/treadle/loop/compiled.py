@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from treadle.capture.background import Background, Captured, Order, Refused, can_fork, capture
+from treadle.capture.background import Background, Captured, Order, Refused, capture_and_wait
 from treadle.capture.package import Runner, default_cache, load
 from treadle.capture.trace import CannotCapture
 from treadle.contracts import Collective, Json, Schedule
@@ -153,7 +153,7 @@ class CompiledStep:
     def _captured(
         self, engaged: _Engaged, state: TrainState, leaves: list[Tensor], batch: Any
     ) -> None:
-        if problem := engaged.guards.broken(state):
+        if problem := engaged.guards.broken():
             self.disengage(state)
             self._note(f"the step is taken the plain way again: {problem}.")
             self._eagerly(state, batch)
@@ -210,7 +210,7 @@ class CompiledStep:
         order = self._order(state)
         if order is None:
             return
-        answer = Background(order).wait() if can_fork() else capture(order)
+        answer = capture_and_wait(order)
         if isinstance(answer, Refused):
             self._refuse(state, answer.reason)
         elif self.engage(state, answer):
@@ -225,13 +225,9 @@ class CompiledStep:
             self._refuse(state, problem)
             return None
         whole = self._whole = WholeStep(self.eager, state, self._skeleton)
-        leaves = [
-            torch.empty_strided(leaf.shape, leaf.stride, dtype=leaf.dtype)
-            for leaf in self._skeleton.leaves
-        ]
         return Order(
             function=whole,
-            tensors=whole.tensors(leaves),
+            tensors=whole.tensors(self._skeleton.empty_leaves()),
             cache=self.cache,
             threads=torch.get_num_threads(),
             notes=whole.notes,
@@ -245,7 +241,7 @@ class CompiledStep:
             return f"the module changes a number of its own, '{changed}', from step to step"
         return None
 
-    def _say_captured(self, answer: Captured, before: Json | None) -> None:
+    def _say_captured(self, answer: Captured, before: Json) -> None:
         how = "was there already" if answer.was_cached else "was compiled"
         self._note(
             f"from here on each step is one piece of compiled code; it {how} ({answer.seconds:.1f} "
@@ -253,7 +249,7 @@ class CompiledStep:
             seconds=round(answer.seconds, 2),
             cached=answer.was_cached,
         )
-        if before is not None and before.get("key", answer.key) != answer.key:
+        if before.get("key", answer.key) != answer.key:
             self._note(
                 "not exact: the step's code is another than before (the module, its loss or the "
                 "compiler has changed), so the result may differ."
@@ -294,7 +290,7 @@ class Guards:
         self.settings = [(group, name) for group in whole.groups for name in settings_of(group)]
         self.set_to = [group[name] for group, name in self.settings]
 
-    def broken(self, state: TrainState) -> str | None:
+    def broken(self) -> str | None:
         """Return what is other than when the step was captured, or None."""
         if [parameter.requires_grad for parameter in self.parameters] != self.trained:
             return "other parameters are trained than before"

@@ -48,6 +48,10 @@ class Skeleton:
             return (self.leaf,)
         return tuple(leaf for part in self.parts for leaf in part.leaves)
 
+    def empty_leaves(self) -> list[Tensor]:
+        """Return tensors of the leaves' shapes, with nothing in them: what tracing asks for."""
+        return [torch.empty_strided(f.shape, f.stride, dtype=f.dtype) for f in self.leaves]
+
     def filled(self, tensors: Sequence[Tensor]) -> Any:
         """Return a batch of this shape, with these tensors at its ends."""
         return self._filled(iter(tensors))

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from treadle.capture.background import Background, Order, Refused, can_fork, capture
+from treadle.capture.background import Order, Refused, capture_and_wait
 from treadle.capture.package import Runner, default_cache, load
 from treadle.capture.trace import CannotCapture
 from treadle.errors import OptionError
@@ -139,15 +139,14 @@ class Vectorised:
         self.lanes = [*(rate * each for rate in own[:rates]), *self.totals, *stacked]
 
     def _captured(self, cache: Path) -> Runner:
-        leaves = [torch.empty_strided(f.shape, f.stride, dtype=f.dtype) for f in self._match.leaves]
         order = Order(
             function=lambda flat: _step_all(self._lane, flat),
-            tensors=[*leaves, *self.lanes],
+            tensors=[*self._lane.skeleton.empty_leaves(), *self.lanes],
             cache=cache,
             threads=torch.get_num_threads(),
             notes={},
         )
-        answer = Background(order).wait() if can_fork() else capture(order)
+        answer = capture_and_wait(order)
         if isinstance(answer, Refused):
             raise CannotCapture(answer.reason)
         return load(answer.path)

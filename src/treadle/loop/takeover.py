@@ -50,7 +50,6 @@ class TakeOver:
         self.threads = torch.get_num_threads()
         self._steadiness = Steadiness(step, journal)
         self._background: Background | None = None
-        self._answer: Captured | Refused | None = None
         self._eager_pace = 0.0
         self._paces: deque[float] = deque(maxlen=4 * FEWEST_PACES)
         self._last = time.perf_counter()

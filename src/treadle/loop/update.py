@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from treadle.loop.adamw import AdamW
+from treadle.loop.step import RATE
 
 Values: TypeAlias = "dict[str, Tensor]"
 """An optimizer's state of one parameter, by the names that torch gives it."""
@@ -87,4 +88,4 @@ def _maximized(update: Update) -> Update:
 
 def settings_of(group: Mapping[str, Any]) -> list[str]:
     """Return the names of all that an update reads of a group but the learning rate."""
-    return [name for name in group if name not in ("params", "lr", "initial_lr", "lr_at_start")]
+    return [name for name in group if name not in ("params", "lr", "initial_lr", RATE)]

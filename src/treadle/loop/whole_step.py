@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor, nn
 
+from treadle.loop.buffers import SMALL
 from treadle.loop.leaves import Skeleton
 from treadle.loop.state import TrainState
 from treadle.loop.step import EagerStep, slices, trained
@@ -274,10 +275,6 @@ def _moved(working: list[Tensor], now: list[Tensor]) -> list[Tensor | None]:
         new if new is not old or new._version > 0 or new.numel() <= SMALL else None
         for old, new in zip(working, now, strict=True)
     ]
-
-
-SMALL = 16_384
-"""Elements up to which a buffer counts as changed: batch normalisation changes its own unseen."""
 
 
 def _norm(gradients: list[Tensor]) -> Tensor:
