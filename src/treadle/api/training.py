@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -149,7 +149,7 @@ def train(
 def _turn(training: Training, journal: Journal, saver: Saver, observer: Observer) -> StopReason:
     """Turn the loop until it stops, and look a last time at what it came to."""
     state = training.state
-    with Interruption() as interruption, _logging_to(state):
+    with Interruption() as interruption, _logging_to(state), _sums_in_one_order(state):
         validator, finite, watchers = _watchers(training, journal, saver, observer)
         until = training.until | interruption.condition
         stopped = turn(state, training.source, training.step, watchers, until)
@@ -268,6 +268,13 @@ def _top(folder: RunFolder) -> object:
     """Return the run that a member belongs to: that is what a person resumes."""
     path = folder.path
     return path.parent.parent if path.parent.name == "members" else path
+
+
+def _sums_in_one_order(state: TrainState) -> AbstractContextManager[None]:
+    """Keep a user's own step and metrics, too, equal to the bit from run to run."""
+    from treadle.capture.one_order import sums_in_one_order
+
+    return sums_in_one_order(state.device)
 
 
 @contextmanager

@@ -21,6 +21,7 @@ import torch
 from torch import Tensor
 from torch.fx import GraphModule
 
+from treadle.capture.one_order import sums_in_one_order
 from treadle.capture.trace import CannotCapture
 
 Runner: TypeAlias = "Callable[[list[Tensor]], list[Tensor]]"
@@ -33,6 +34,7 @@ OPTIONS: dict[str, Any] = {
 
 
 WRAPPING = "-fwrapv"
+IN_ONE_ORDER = "sums in one order"
 WORK = "work-"
 MOST_KEPT = 200
 """Pieces of code in the cache, of about 2 MB each."""
@@ -74,7 +76,7 @@ def key_of(graph: GraphModule, tensors: Sequence[Tensor], threads: int) -> str:
         torch.backends.cpu.get_cpu_capability(),
         _processor(),
         str(threads),
-        repr(sorted(OPTIONS.items())) + WRAPPING,
+        repr(sorted(OPTIONS.items())) + WRAPPING + IN_ONE_ORDER,
     ]
     for fact in facts:
         digest.update(fact.encode() + b"\0")
@@ -130,7 +132,7 @@ def compile_graph(
         before = os.environ.get("TORCHINDUCTOR_CACHE_DIR")
         os.environ["TORCHINDUCTOR_CACHE_DIR"] = work
         try:
-            with warnings.catch_warnings(), config.patch(settings):
+            with warnings.catch_warnings(), config.patch(settings), sums_in_one_order():
                 warnings.simplefilter("ignore")
                 register()
                 made = torch._inductor.aot_compile(graph, tuple(t.detach() for t in tensors))

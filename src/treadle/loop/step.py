@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 
+from treadle.capture.one_order import sums_in_one_order
 from treadle.contracts import Collective, Schedule
 from treadle.errors import OptionError
 from treadle.loop.adamw import AdamW
@@ -96,8 +97,10 @@ class EagerStep:
         guard = self._buffers = self._buffers or BufferGuard(state.module)
         self.set_rates(state)
         guard.remember()
-        mean, loss_sum, weight = self._gradients(state, batch)
-        if self._is_finite(state, mean) and self._update(state, batch, mean):
+        with sums_in_one_order(state.device):
+            mean, loss_sum, weight = self._gradients(state, batch)
+            sound = self._is_finite(state, mean) and self._update(state, batch, mean)
+        if sound:
             self._move_average(state)
             state.totals.add(loss_sum, weight)
         else:
