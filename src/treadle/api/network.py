@@ -70,6 +70,7 @@ def network_training(
         validate_every=validate_every,
         plateau=options.schedule == "plateau",
         sayings=sayings or [],
+        free_threads=options.threads is None and options.engine == "auto",
     )
 
 
@@ -80,13 +81,9 @@ def _bounded(until: StopCondition, most_epochs: int) -> StopCondition:
     return until | epochs(most_epochs)
 
 
-def predicted(model: Any, part: dict[str, torch.Tensor], batch_size: int = 1_024) -> Any:
+def predicted(model: Any, part: dict[str, torch.Tensor]) -> Any:
     """Return what a network predicts for a whole part, [N, C] probabilities or [N] values."""
-    from treadle.data.batches import TensorSource
-    from treadle.watch.validation import evaluating, predictions
+    from treadle.api.inference import inputs_of
+    from treadle.capture.inference import Inference
 
-    rows = {name: tensor for name, tensor in part.items() if name not in ("target", "weight")}
-    with evaluating(model):
-        source = TensorSource(rows, batch_size=batch_size, shuffle=False)
-        found, _ = predictions(model, source.once())
-    return found.numpy()
+    return Inference(model)(inputs_of(part)).numpy()

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from treadle.api.earlier import Earlier, earlier_of
+from treadle.api.inference import Predicting, inputs_of
 from treadle.api.member import Member, measures, summary
-from treadle.api.network import network_training, predicted
+from treadle.api.network import network_training
 from treadle.api.options import FitOptions
 from treadle.api.place import Place, train_in
 from treadle.api.table_data import PARTS, PartName, TableData
@@ -116,7 +117,10 @@ def fit_network(
     settings = _network_settings(len(data.split.train), layout, earlier)
     changed = {"learning_rate": options.lr, "batch_size": options.batch_size}
     settings = settings.model_copy(update={k: v for k, v in changed.items() if v is not None})
-    network, training = _network_training(data, parts, layout, settings, options, metric, until)
+    network, training, predicting = _network_training(
+        data, parts, layout, settings, options, metric, until
+    )
+    predicting.watch(training, place.journal)
     trained = train_in(place, training, options, settings.model_dump())
     return Member(
         name="neural",
@@ -126,8 +130,8 @@ def fit_network(
             "settings": settings.model_dump(),
             "rows": len(data.split.train),
         },
-        validation=predicted(network, parts["validation"]),
-        test=predicted(network, parts["test"]),
+        validation=predicting.inference(inputs_of(parts["validation"])).numpy(),
+        test=predicting.inference(inputs_of(parts["test"])).numpy(),
         value=_best_value(trained),
         trained=summary(trained),
     )
@@ -141,7 +145,7 @@ def _network_training(
     options: FitOptions,
     metric: Metric,
     until: StopCondition,
-) -> tuple[Any, Training]:
+) -> tuple[Any, Training, Predicting]:
     from treadle.data.batches import TensorSource
     from treadle.loop.adamw import AdamW
     from treadle.models.tabular import build, parameter_groups
@@ -152,13 +156,14 @@ def _network_training(
     sayings = _take_network(network, options)
     groups = parameter_groups(network, settings.weight_decay)
     source = TensorSource(parts["train"], batch_size=settings.batch_size, seed=options.seed)
-    truth, held_out = data.truth("validation"), parts["validation"]
+    truth = data.truth("validation")
+    predicting = Predicting(network, parts["validation"])
     training = network_training(
         "neural",
         network,
         optimizer=AdamW(groups, lr=settings.learning_rate),
         source=source,
-        evaluate=lambda _: measures(metric, truth, predicted(network, held_out), until.metrics),
+        evaluate=lambda state: measures(metric, truth, predicting(state), until.metrics),
         metric=metric,
         options=options,
         until=until,
@@ -168,7 +173,7 @@ def _network_training(
         clip_norm=1.0,
         sayings=sayings,
     )
-    return network, training
+    return network, training, predicting
 
 
 def _network_settings(rows: int, layout: Layout, earlier: Earlier | None) -> TabularSettings:

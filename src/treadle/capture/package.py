@@ -52,14 +52,14 @@ def private(folder: Path) -> Path:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        found = folder.stat()
+        found = folder.lstat()
     except OSError as error:
         raise CannotCapture(
             f"the folder for compiled code, {folder}, cannot be used: {error}"
         ) from error
-    if hasattr(os, "getuid") and (
-        found.st_uid != os.getuid() or found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
-    ):
+    if stat.S_ISLNK(found.st_mode):
+        raise CannotCapture(f"the folder for compiled code, {folder}, is a link to another place")
+    if not _only_its_owner_writes(found):
         raise CannotCapture(
             f"others may write to the folder for compiled code, {folder} (chmod 700 makes it safe)"
         )
@@ -88,9 +88,9 @@ def key_of(graph: GraphModule, tensors: Sequence[Tensor], threads: int) -> str:
 
 
 def find(key: str, cache: Path) -> Path | None:
-    """Return the code of that key, where the cache holds it."""
+    """Return the code of that key, where the cache holds it as `compile_graph` leaves it."""
     path = private(cache) / f"{key}.so"
-    if not path.exists():
+    if not _is_ours(path):
         return None
     path.touch()  # what is used stays longest
     return path
@@ -144,6 +144,7 @@ def compile_graph(
             else:
                 os.environ["TORCHINDUCTOR_CACHE_DIR"] = before
         path = cache / f"{key}.so"
+        Path(str(made)).chmod(0o700)
         Path(str(made)).replace(path)  # whole or not at all
     return path
 
@@ -168,12 +169,29 @@ def _wrapping(compiler: str, folder: Path) -> str:
 def load(path: Path) -> Runner:
     """Return the code as a callable. Raises: CannotCapture."""
     private(path.parent)
+    if not _is_ours(path):
+        raise CannotCapture(f"{path} is a link, or others may write to it: it is not loaded")
     try:
         container = torch._C._aoti.AOTIModelContainerRunnerCpu(str(path), 1)
     except (RuntimeError, AttributeError) as error:
         raise CannotCapture(f"the compiled code at {path} cannot be loaded: {error}") from error
     run: Runner = container.run
     return run
+
+
+def _is_ours(path: Path) -> bool:
+    """Return whether a file is there, is no link, and was written by its owner alone."""
+    try:
+        found = path.lstat()
+    except OSError:
+        return False
+    return stat.S_ISREG(found.st_mode) and _only_its_owner_writes(found)
+
+
+def _only_its_owner_writes(found: os.stat_result) -> bool:
+    if not hasattr(os, "getuid"):
+        return True
+    return found.st_uid == os.getuid() and not found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
 
 
 def _processor() -> str:

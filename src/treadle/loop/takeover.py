@@ -14,6 +14,7 @@ from treadle.loop.compiled import TAKE_OVER, CompiledStep
 from treadle.loop.journal import Journal
 from treadle.loop.state import TrainState
 from treadle.loop.steadiness import Steadiness
+from treadle.loop.thread_count import is_open
 
 LOOK_EVERY = 8
 """Steps between two looks; a power of two, so that looking costs nothing in between."""
@@ -83,6 +84,8 @@ class TakeOver:
             self._steadiness.look(state, memory, self._paces)
 
     def _begin_if_worth(self, state: TrainState, memory: Json) -> None:
+        if is_open(state):
+            return
         replayed = self.journal.has_replay(THREADS, state.step)
         if self.journal.has_replay_after(THREADS, state.step) and not replayed:
             return
@@ -90,6 +93,7 @@ class TakeOver:
             return
         if not can_fork():
             return  # nothing can be compiled beside training: --engine compiled waits for it
+        self.threads = torch.get_num_threads()
         self._begin(state)
         if self._background is None:
             return
