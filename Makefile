@@ -11,7 +11,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c c
 TEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all check format bench peers clean
+.PHONY: help demo test test-all check format bench faults peers clean
 
 help: ## What there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +40,9 @@ format: $(VENV)/.dev ## Put the code into the shape that `make check` asks for
 
 bench: $(VENV)/.dev $(PEERS)/.installed ## Measure the speed beside others'; DATA=folder for trees on real rows
 	$(BIN)/python benchmarks/speed/run.py $(if $(DATA),--data "$(DATA)")
+
+faults: $(VENV)/.dev ## Kill trainings, break disks and flip bits by the thousand (about two hours)
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.faults.run --write
 
 peers: $(VENV)/.bench ## Install what the measurements in benchmarks/quality compare with
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import sys
 import time
@@ -40,6 +41,22 @@ def hold(path: Path) -> Iterator[None]:
         finally:
             _held.discard(file.fileno())
             _let_go(file)
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder, and those above it that are missing, so that a power cut leaves them there."""
+    missing = [place for place in (path, *path.parents) if not place.is_dir()]
+    for place in reversed(missing):
+        place.mkdir(exist_ok=True)
+        try:
+            sync_folder(place.parent)
+        except OSError:  # a second try might be told that all is well: it must begin anew
+            with contextlib.suppress(OSError):
+                place.rmdir()
+            raise
+    if not missing:  # whoever made it may have been killed before it was synced
+        with contextlib.suppress(PermissionError):
+            sync_folder(path.parent)
 
 
 def _take(file: IO[str], path: Path) -> None:
@@ -110,5 +127,8 @@ else:
         descriptor = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(descriptor)
+        except OSError as error:
+            if error.errno != errno.EINVAL:  # a file system that knows no syncing of folders
+                raise
         finally:
             os.close(descriptor)

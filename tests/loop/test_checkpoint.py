@@ -10,11 +10,13 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from torch import nn
 
 from treadle.errors import BrokenCheckpointError, SaveError
-from treadle.loop import checkpoint
+from treadle.loop import checkpoint, tensor_file
 from treadle.loop.checkpoint import Saver, prune, read, read_newest, write
+from treadle.loop.manifest import manifest_of
 from treadle.loop.state import TrainState
 
 
@@ -49,9 +51,9 @@ def test_the_manifest_has_the_hash_of_every_file_and_is_written_last(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     order: list[str] = []
-    real = checkpoint._synced_sha256
+    real = checkpoint._write
     monkeypatch.setattr(
-        checkpoint, "_synced_sha256", lambda file: (order.append(file.name), real(file))[1]
+        checkpoint, "_write", lambda file, parts: (order.append(file.name), real(file, parts))[1]
     )
     place = written(tmp_path, 7)[0]
     manifest = json.loads((place / "MANIFEST.json").read_text())
@@ -147,12 +149,72 @@ def test_a_broken_checkpoint_is_set_aside_so_that_pruning_keeps_whole_ones(tmp_p
     assert {"step-000000005", "step-000000008"} <= set(names(tmp_path))
 
 
-def test_a_step_saved_again_takes_the_place_of_the_first(tmp_path: Path) -> None:
+def test_a_step_saved_again_is_the_newest_and_the_first_is_left_alone(tmp_path: Path) -> None:
     files, facts = a_state(5).snapshot()
-    write(tmp_path, files, facts)
-    write(tmp_path, files, facts | {"scale": 0.5})
-    assert names(tmp_path) == ["step-000000005"]
-    assert read(tmp_path / "step-000000005")[1]["scale"] == 0.5
+    for scale in range(1, 12):
+        write(tmp_path, files, facts | {"scale": scale})
+    assert read(tmp_path / "step-000000005")[1]["scale"] == 1
+    assert read_newest(tmp_path)[0][1]["scale"] == 11  # type: ignore[index]
+    prune(tmp_path, 1, 5)
+    assert names(tmp_path) == ["step-000000005.11"]
+
+
+def test_steps_of_more_digits_are_newer_not_older(tmp_path: Path) -> None:
+    written(tmp_path, 999_999_999, 1_000_000_000)
+    prune(tmp_path, 1, None)
+    assert names(tmp_path) == ["step-1000000000"]
+
+
+def test_a_manifest_of_the_first_treadle_without_a_hash_of_its_own_is_read(tmp_path: Path) -> None:
+    place = written(tmp_path, 5)[0]
+    manifest = json.loads((place / "MANIFEST.json").read_text())
+    del manifest["own"]
+    (place / "MANIFEST.json").write_text(json.dumps(manifest, indent=1))
+    assert read(place)[1]["step"] == 5
+
+
+def test_a_manifest_that_leaves_out_the_facts_or_leads_elsewhere_is_refused(tmp_path: Path) -> None:
+    place = written(tmp_path, 5)[0]
+    hashes = json.loads((place / "MANIFEST.json").read_text())["sha256"]
+    facts = hashes.pop("state.json")
+    elsewhere = hashes | {"state.json": facts, "../step-000000005/state.json": facts}
+    for listed in (hashes, elsewhere):
+        (place / "MANIFEST.json").write_bytes(manifest_of(listed))
+        with pytest.raises(BrokenCheckpointError, match=r"MANIFEST.json does not list"):
+            read(place)
+
+
+def test_what_is_checked_is_what_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = written(tmp_path, 5)[0]
+    expected = read(place)[0]["model"]["/weight"]
+    real = checkpoint.content_of
+
+    def changed_after(path: Path) -> bytearray:
+        content = real(path)
+        path.write_bytes(b"another")
+        return content
+
+    monkeypatch.setattr(checkpoint, "content_of", changed_after)
+    assert torch.equal(read(place)[0]["model"]["/weight"], expected)
+
+
+def test_the_library_of_the_format_reads_what_was_written(tmp_path: Path) -> None:
+    tensors = {
+        name: torch.arange(6).reshape(2, 3).to(dtype).T for dtype, name in tensor_file.NAMES.items()
+    } | {"none": torch.empty(0, 3), "one": torch.tensor(2.5, dtype=torch.float64)}
+    place = write(tmp_path, {"model": tensors}, a_state(5).snapshot()[1])
+    for found in (load_file(place / "model.safetensors"), read(place)[0]["model"]):
+        assert found.keys() == tensors.keys()
+        for name, tensor in tensors.items():
+            assert found[name].dtype == tensor.dtype and found[name].shape == tensor.shape
+            assert torch.equal(found[name].to(torch.complex64), tensor.to(torch.complex64))
+
+
+def test_a_type_that_no_file_can_hold_is_named_before_anything_is_written(tmp_path: Path) -> None:
+    wide = {"model": {"mine": torch.zeros(2, dtype=torch.complex128)}}
+    with pytest.raises(SaveError, match="'mine' is of type complex128"):
+        write(tmp_path, wide, a_state(5).snapshot()[1])
+    assert names(tmp_path) == []
 
 
 def test_no_checkpoint_at_all_gives_none(tmp_path: Path) -> None:
@@ -174,7 +236,7 @@ def test_temporary_folders_of_a_crash_are_collected(tmp_path: Path) -> None:
     assert names(tmp_path) == []
 
 
-@pytest.mark.parametrize("fails", ["save_file", "_synced_sha256", "sync_folder"])
+@pytest.mark.parametrize("fails", ["_write", "sync_folder"])
 @pytest.mark.parametrize("error", [OSError(28, "No space left on device"), RuntimeError("io")])
 def test_a_disk_error_leaves_earlier_checkpoints_whole(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails: str, error: Exception
@@ -201,13 +263,12 @@ def test_a_failed_save_is_raised_at_the_next_due_one(
     def failing(*_: Any) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(checkpoint, "save_file", failing)
+    monkeypatch.setattr(checkpoint, "_write", failing)
     saver(state)
     saver.wait()
     monkeypatch.undo()
     with pytest.raises(SaveError, match="No space left"):
         saver(state)
-    saver(state)
     saver.close(state)
     assert names(tmp_path) == ["step-000000001"]
 
@@ -216,13 +277,13 @@ def test_what_happens_after_a_save_began_is_not_in_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     may_write, state = threading.Event(), a_state(3)
-    real = checkpoint.save_file
+    real = checkpoint._write
 
-    def waiting(tensors: Any, path: Path) -> None:
+    def waiting(path: Path, parts: Any) -> str:
         may_write.wait(10)
-        real(tensors, path)
+        return real(path, parts)
 
-    monkeypatch.setattr(checkpoint, "save_file", waiting)
+    monkeypatch.setattr(checkpoint, "_write", waiting)
     expected = state.module.state_dict()["weight"].clone()
     saver = Saver(tmp_path, every_seconds=0.0)
     saver(state)
@@ -279,7 +340,97 @@ def test_a_state_that_cannot_be_saved_says_so_at_once(tmp_path: Path) -> None:
     state = a_state(1)
     state.memory["mine"] = {"set": {1, 2}}
     saver = Saver(tmp_path, every_seconds=0.0)
-    saver(state)
-    saver.wait()
     with pytest.raises(SaveError, match="set is not JSON"):
         saver(state)
+
+
+@pytest.mark.parametrize("error", [ValueError("a bug"), SystemExit(3), MemoryError()])
+@pytest.mark.parametrize("dies_in", ["commit", "prune"])
+def test_whatever_ends_the_thread_is_said_by_the_next_save(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dies_in: str, error: BaseException
+) -> None:
+    saver, state = Saver(tmp_path, every_seconds=0.0), a_state(1)
+
+    def dying(*_: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(checkpoint, dies_in, dying)
+    saver(state)
+    saver.wait()
+    monkeypatch.undo()
+    with pytest.raises(SaveError, match=f"died at step 1: {type(error).__name__}"):
+        saver(state)
+    saver(state)
+    saver.close(state)
+    assert read_newest(tmp_path)[0][1]["step"] == 1  # type: ignore[index]
+
+
+def test_a_thread_that_ends_before_it_can_say_anything_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saver, state = Saver(tmp_path, every_seconds=0.0), a_state(1)
+    monkeypatch.setattr(Saver, "_write", lambda *_: None)
+    saver(state)
+    with pytest.raises(SaveError, match="died at step 1: it ended without a word"):
+        saver.close(state)
+
+
+def test_a_thread_that_cannot_be_started_is_a_failed_save(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saver, state = Saver(tmp_path, every_seconds=0.0), a_state(1)
+
+    def no_more(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", no_more)
+    with pytest.raises(SaveError, match="step 1 could not be written: can't start new thread"):
+        saver(state)
+    monkeypatch.undo()
+    saver.close(state)
+    assert names(tmp_path) == ["step-000000001"]
+
+
+def test_a_place_where_nothing_can_be_written_is_refused_before_the_first_step(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "file").write_text("")
+    for place in (tmp_path / "file", tmp_path / "file" / "checkpoints"):
+        with pytest.raises(SaveError, match="checkpoints cannot be written to"):
+            Saver(place)
+
+
+def test_a_broken_checkpoint_that_cannot_be_set_aside_is_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, new = written(tmp_path, 5, 9)
+    (new / "state.json").write_text("torn")
+
+    def read_only(*_: Any) -> None:
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr(Path, "rename", read_only)
+    found, said = read_newest(tmp_path)
+    assert found is not None and found[1]["step"] == 5
+    assert "could not be set aside: [Errno 30]" in said[0]
+
+
+def test_the_thread_that_saves_calls_no_torch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    called: list[str] = []
+
+    def profile(frame: Any, event: str, _: Any) -> None:
+        if event == "call" and "/torch/" in frame.f_code.co_filename:
+            called.append(frame.f_code.co_filename)
+
+    saver, state = Saver(tmp_path, every_seconds=0.0), a_state(1)
+    saver(state)
+    saver.wait()
+    threading.setprofile(profile)
+    try:
+        saver(state)
+        saver.wait()
+    finally:
+        threading.setprofile(None)  # type: ignore[arg-type]
+    assert called == [] and saver.saved_step == 1
