@@ -8,6 +8,7 @@ TreadleError                 anything below; the command line prints it and exit
 │   └── MissingExtraError    a package of an extra is not installed
 ├── BrokenCheckpointError    no whole checkpoint is left in a run
 ├── SaveError                a checkpoint or a run folder could not be written
+├── MemoryFullError          memory ran out, and smaller slices of a batch were no help
 └── DivergedError            training left the finite numbers and could not be brought back
 Interrupted                  exit 130: Ctrl-C or SIGTERM, with a resumable run left behind
 """
@@ -74,6 +75,10 @@ class SaveError(TreadleError):
     pass
 
 
+class MemoryFullError(TreadleError):
+    pass
+
+
 class DivergedError(TreadleError):
     pass
 
@@ -84,5 +89,7 @@ class Interrupted(TreadleError):
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return "did you mean 'x'? " for the nearest known word, or nothing."""
-    near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    words = list(known)
+    same = [other for other in words if other.strip().lower() == word.strip().lower()]
+    near = same or difflib.get_close_matches(word, words, n=1, cutoff=0.6)
     return f"did you mean '{near[0]}'? " if near else ""

@@ -65,9 +65,11 @@ def test_a_decision_is_on_disk_before_it_takes_effect(
     monkeypatch.setattr(os, "fsync", fsync)
     journal = Journal(tmp_path)
     assert journal.decide("rate", 5, decision(0.3)) == 0.3
-    assert '"value": 0.3' in synced[-1]
+    assert '"value": 0.3' in synced[0]
     journal.say("data", "no need to wait.")
-    assert len(synced) == 1
+    assert len(synced) == 2  # the file, and once the folder that lists it
+    journal.decide("rate", 6, decision(0.4))
+    assert len(synced) == 3 and '"value": 0.4' in synced[-1]
 
 
 def test_decisions_after_the_checkpoint_are_replayed_and_not_made_anew(tmp_path: Path) -> None:

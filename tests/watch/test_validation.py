@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from treadle.errors import DivergedError
 from treadle.goal import LOSS, METRICS
 from treadle.loop.journal import Journal
 from treadle.loop.state import TrainState
 from treadle.watch.validation import (
-    FiniteCheck,
     Plateau,
     Validator,
     averaged,
     evaluating,
-    predictions,
 )
 
 
@@ -95,46 +91,6 @@ def test_measures_a_step_once_even_when_asked_again_at_the_end() -> None:
     assert len(journal.lines) == len(state.history) == 1
 
 
-def test_says_how_many_batches_were_skipped_since_the_last_look() -> None:
-    state, journal = a_state(), Journal()
-    check = FiniteCheck(journal, every_steps=10, give_up=pytest.fail)
-    for step in range(1, 31):
-        state.step = step
-        if step in (4, 7, 25):
-            state.totals.non_finite.add_(1)
-        check(state)
-    said = [line["sentence"].split(" batches")[0] for line in journal.lines]
-    assert said == ["2 of the last 10", "1 of the last 10"]
-
-
-def give_up(sentence: str) -> None:
-    raise DivergedError(sentence)
-
-
-def test_gives_up_when_no_batch_since_the_last_look_counted() -> None:
-    state = a_state()
-    check = FiniteCheck(Journal(), every_steps=10, give_up=give_up)
-    for step in range(1, 11):
-        state.step = step
-        state.totals.non_finite.add_(step > 3)
-        check(state)
-    state.step = 20
-    state.totals.non_finite.add_(10)
-    with pytest.raises(DivergedError, match="all of the last 10 batches"):
-        check(state)
-
-
-def test_a_short_training_in_which_no_batch_counted_is_given_up_at_its_end() -> None:
-    state, journal = a_state(), Journal()
-    check = FiniteCheck(journal, every_steps=100, give_up=give_up)
-    state.step = 5
-    state.totals.non_finite.fill_(5)
-    with pytest.raises(DivergedError):
-        check.close(state)
-    state.totals.non_finite.fill_(4)
-    FiniteCheck(journal, every_steps=100, give_up=give_up).close(state)
-
-
 def test_a_plateau_lowers_the_rate_by_decision_and_starts_counting_anew() -> None:
     state, journal = a_state(), Journal()
     validator = Validator(lambda _: {"loss": 1.0}, LOSS, journal, every_steps=1)
@@ -195,26 +151,3 @@ def test_what_a_module_keeps_of_an_evaluation_can_be_trained_with_when_asked() -
     with evaluating(module, inference=False):
         kept = torch.ones(1, 1) * 2
     module(kept).sum().backward()
-
-
-class Half(nn.Module):
-    def forward(self, batch: dict[str, Tensor]) -> Tensor:
-        return batch["x"]
-
-    def loss(self, outputs: Tensor, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
-        return (outputs - batch["target"]).abs().sum(), torch.tensor(float(len(outputs)))
-
-    def predict(self, outputs: Tensor) -> Tensor:
-        return outputs / 2
-
-
-def test_predictions_come_for_all_rows_with_their_mean_loss() -> None:
-    batches: list[dict[str, Any]] = [
-        {"x": torch.tensor([2.0, 4.0]), "target": torch.tensor([1.0, 1.0])},
-        {"x": torch.tensor([6.0]), "target": torch.tensor([1.0])},
-    ]
-    found, loss = predictions(Half(), batches)
-    assert found.tolist() == [1.0, 2.0, 3.0]
-    assert loss == pytest.approx(3.0)
-    found, loss = predictions(Half(), [{"x": torch.tensor([2.0])}])
-    assert math.isnan(loss)

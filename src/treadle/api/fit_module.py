@@ -113,13 +113,10 @@ def _training(
 
     device = pick_device(options.device)
     module.to(device)
-    extras = dict(options.extras or {})
-    if getattr(source, "exact", False):
-        extras["loader"] = source.loader  # type: ignore[union-attr]
     state = TrainState(
         model=module,
         optimizers=_optimizers(module, options.optimizer, options.lr),
-        extras=extras,
+        extras=_extras(source, options),
         device=device,
     )
     condition, epoch = options.condition, source.steps_per_epoch
@@ -157,7 +154,16 @@ def _training(
         steps_per_epoch=epoch,
         validate_every=options.validate_every or _cadence(source),
         plateau=options.schedule == "plateau",
+        free_threads=options.threads is None and options.engine == "auto",
     )
+
+
+def _extras(source: Own, options: ModuleOptions) -> dict[str, Any]:
+    """Return what a checkpoint holds besides: what the user named, and a loader's own place."""
+    extras = dict(options.extras or {})
+    if getattr(source, "exact", False):
+        extras["loader"] = source.loader  # type: ignore[union-attr]
+    return extras
 
 
 def _cadence(source: Own) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from treadle.api.engine import engine_of, may_capture
 from treadle.contracts import Json, Source, Step, Watcher
-from treadle.errors import DivergedError, Interrupted
+from treadle.errors import DataError, DivergedError, Interrupted, MemoryFullError
 from treadle.folder import RunFolder
 from treadle.goal import Metric
 from treadle.loop.interrupt import Interruption
@@ -22,8 +23,9 @@ from treadle.loop.until import StopCondition, StopReason
 if TYPE_CHECKING:
     from treadle.loop.checkpoint import Saver
     from treadle.loop.state import TrainState
+    from treadle.watch.divergence import FiniteCheck
     from treadle.watch.progress import Glance
-    from treadle.watch.validation import Evaluate, FiniteCheck, Validator
+    from treadle.watch.validation import Evaluate, Validator
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +45,7 @@ class Training:
     validate_every: the cadence in steps
     block_steps:    a checkpoint can be taken at multiples of this many steps
     sayings:        (topic, sentence) that the journal opens with
+    free_threads:   nobody said how many threads: what is best is found out
     """
 
     name: str
@@ -59,6 +62,7 @@ class Training:
     plateau: bool = False
     watchers: Sequence[Watcher] = field(default_factory=tuple)
     sayings: Sequence[tuple[str, str]] = field(default_factory=tuple)
+    free_threads: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,11 +104,13 @@ def train(
 ) -> Trained:
     """Turn the loop in `folder` until it stops, and leave the best weights in the model.
 
-    Raises: Interrupted, with a resumable run left behind; DivergedError; SaveError.
+    Raises: Interrupted, with a resumable run left behind; DivergedError, with the best weights in
+    the model; MemoryFullError; SaveError.
     """
     from treadle.loop.checkpoint import Saver
 
     state, saving = training.state, saving or Saving()
+    thread_count = _thread_count(training, journal)  # looks how many threads there are before
     if resume:
         _go_on(training, folder, journal)
     else:
@@ -117,16 +123,13 @@ def train(
         every_steps=training.block_steps,
         keep=saving.keep,
     )
-    training.watchers = [*training.watchers, *_take_over(training, journal)]
+    training.watchers = [*training.watchers, *_take_over(training, journal), *thread_count]
     first_step, seconds_before = state.step, state.seconds
-    try:
-        stopped = _turn(training, journal, saver, observer or Observer())
-    finally:
-        saver.wait()
-        _close(training.watchers)
-    seconds = max(1e-9, state.seconds - seconds_before)
-    engine = engine_of(training.step)
-    saver.close(state)
+    with Interruption() as interruption:
+        stopped = _turn_or_say(training, journal, saver, observer or Observer(), interruption)
+        seconds = max(1e-9, state.seconds - seconds_before)
+        engine = engine_of(training.step)
+        saver.close(state)
     journal.say("stop", _stop_sentence(training, stopped), step=state.step, reason=stopped.kind)
     if stopped.kind == "interrupted":
         raise Interrupted(
@@ -146,13 +149,63 @@ def train(
     )
 
 
-def _turn(training: Training, journal: Journal, saver: Saver, observer: Observer) -> StopReason:
-    """Turn the loop until it stops, and look a last time at what it came to."""
+def _turn_or_say(
+    training: Training,
+    journal: Journal,
+    saver: Saver,
+    observer: Observer,
+    interruption: Interruption,
+) -> StopReason:
+    """Turn the loop until it stops; where an error of the training stops it, journal that."""
     state = training.state
-    with Interruption() as interruption, _logging_to(state), _sums_in_one_order(state):
+    try:
+        return _turn(training, journal, saver, observer, interruption)
+    except (DivergedError, MemoryFullError) as error:
+        saver.wait()
+        state.give_back_best()
+        kind = "diverged" if isinstance(error, DivergedError) else "memory"
+        journal.say("stop", f"training was stopped: {error.message}", step=state.step, reason=kind)
+        raise
+    except KeyboardInterrupt:  # asked a second time: nothing is waited for
+        raise
+    except BaseException as error:
+        problem = _of_workers(training, error)
+        with contextlib.suppress(RuntimeError):  # that a worker died may be raised here, too
+            saver.wait()
+        saver.wait()
+        if problem is not None:
+            raise problem from error
+        raise
+    finally:
+        _close(training.watchers)
+
+
+def _of_workers(training: Training, error: BaseException) -> DataError | None:
+    """Return what an error says of a DataLoader's workers, wherever the program happened to be."""
+    workers = getattr(training.source, "workers", None)
+    if workers is None or not isinstance(error, RuntimeError):
+        return None
+    found: DataError | None = workers.problem(error)
+    return found
+
+
+def _turn(
+    training: Training,
+    journal: Journal,
+    saver: Saver,
+    observer: Observer,
+    interruption: Interruption,
+) -> StopReason:
+    """Turn the loop until it stops, and look a last time at what it came to."""
+    from treadle.loop.out_of_memory import memory_errors_in_words
+    from treadle.loop.slicing import Slicing
+
+    state = training.state
+    with _logging_to(state), _sums_in_one_order(state), memory_errors_in_words():
         validator, finite, watchers = _watchers(training, journal, saver, observer)
         until = training.until | interruption.condition
-        stopped = turn(state, training.source, training.step, watchers, until)
+        step = Slicing(training.step, journal)
+        stopped = turn(state, training.source, step, watchers, until)
         if stopped.kind != "interrupted" and state.step > 0:
             finite.close(state)
             validator.measure(state)
@@ -167,6 +220,7 @@ def _close(watchers: Sequence[Watcher]) -> None:
 
 def _go_on(training: Training, folder: RunFolder, journal: Journal) -> None:
     """Put the state back where the newest whole checkpoint stands, or leave it at the beginning."""
+    from treadle.loop import thread_count
     from treadle.loop.checkpoint import read_newest
 
     state = training.state
@@ -176,6 +230,7 @@ def _go_on(training: Training, folder: RunFolder, journal: Journal) -> None:
         sentence = "there is no checkpoint yet, so training starts again at the beginning."
     else:
         state.restore(*found)
+        thread_count.go_on(state)
         journal.replay_after(state.step)
         sentence = f"training goes on from the checkpoint of step {state.step:,}."
     journal.say("resume", sentence, step=state.step)
@@ -187,9 +242,10 @@ def _watchers(
     training: Training, journal: Journal, saver: Saver, observer: Observer
 ) -> tuple[Validator, FiniteCheck, list[Watcher]]:
     from treadle.loop.randomness import kept_generators
+    from treadle.watch.divergence import FiniteCheck
     from treadle.watch.horizon import Horizon
     from treadle.watch.progress import Progress
-    from treadle.watch.validation import FiniteCheck, Plateau, Validator
+    from treadle.watch.validation import Plateau, Validator
 
     def evaluate(state: TrainState) -> Mapping[str, float]:
         # measuring moves no training: neither what it logs nor what it draws
@@ -206,7 +262,8 @@ def _watchers(
     max_steps = training.until.max_steps(training.steps_per_epoch)
     max_seconds = training.until.max_minutes * 60
     finite = FiniteCheck(journal, every_steps=100, give_up=_give_up)
-    watchers: list[Watcher] = [validator, finite]
+    # divergence first: a validation takes the mean loss that it goes by, and begins a new one
+    watchers: list[Watcher] = [*_divergence(training, journal), validator, finite]
     if math.isfinite(max_seconds) and training.state.optimizers:
         watchers.insert(0, Horizon(journal, max_steps=max_steps, max_seconds=max_seconds))
     if training.plateau:
@@ -242,6 +299,34 @@ def _take_over(training: Training, journal: Journal) -> list[Watcher]:
             max_seconds=training.until.max_minutes * 60,
         )
     ]
+
+
+def _thread_count(training: Training, journal: Journal) -> list[Watcher]:
+    """Return what finds out by how many threads a step is best turned."""
+    if not training.free_threads or training.state.device.type != "cpu":
+        return []
+    from treadle.loop.thread_count import ThreadCount
+
+    return [
+        ThreadCount(journal, max_steps=training.until.max_steps(training.steps_per_epoch)),
+    ]
+
+
+def _divergence(training: Training, journal: Journal) -> list[Watcher]:
+    """Return what rolls a network back where it diverges; trees only grow, and cannot."""
+    from treadle.api.module_loss import OwnStep
+    from treadle.watch.divergence import Divergence
+
+    state = training.state
+    if not hasattr(state.model, "parameters"):
+        return []
+    watch = Divergence(
+        journal,
+        give_up=_give_up,
+        checks_weights=isinstance(training.step, OwnStep) and state.device.type == "cpu",
+    )
+    watch.begin(state)
+    return [watch]
 
 
 def _give_up(sentence: str) -> None:

@@ -27,6 +27,7 @@ class BufferGuard:
         self.present = [self._now(place) for place in self.places]
         self.copies = [buffer.clone() for buffer in self.present]
         self.writes = [buffer._version for buffer in self.present]
+        self.finite = [i for i, buffer in enumerate(self.copies) if is_small_and_finite(buffer)]
 
     def remember(self) -> None:
         """Remember every buffer as it is now."""
@@ -44,6 +45,15 @@ class BufferGuard:
                     [self.copies[i] for i in stale], [self.present[i] for i in stale]
                 )
 
+    def sum_if_finite(self) -> Tensor | float:
+        """Return a number that is finite where every small buffer is so still that was at first."""
+        if not self.finite:
+            return 0.0
+        found = [self.places[i][0][self.places[i][1]] for i in self.finite]
+        return torch.cat(
+            [b if b.ndim == 1 else b.reshape(-1) for b in found if b is not None]
+        ).sum()
+
     def put_back(self) -> None:
         """Make every buffer what it was when it was last remembered."""
         with torch.no_grad():
@@ -58,3 +68,9 @@ class BufferGuard:
         buffer = owner[name]
         assert buffer is not None, f"the buffer {name} was taken away while training"
         return buffer
+
+
+def is_small_and_finite(buffer: Tensor) -> bool:
+    """Tell whether a buffer is watched for what is not finite: a mask of −∞ is not."""
+    small = buffer.is_floating_point() and 0 < buffer.numel() <= SMALL
+    return small and bool(torch.isfinite(buffer).all())

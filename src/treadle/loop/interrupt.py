@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from types import FrameType, TracebackType
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 class Interruption:
     """A context that turns the first signal into a stop condition; a second one ends at once.
 
+    A second Ctrl-C is a KeyboardInterrupt, as everywhere in Python; a second SIGTERM ends the
+    process by that signal, whatever it waits for. What was saved before is whole either way.
     Outside the main thread, where Python allows no handlers, it changes nothing.
     """
 
@@ -43,6 +46,9 @@ class Interruption:
         return StopCondition(check=self._check, text="")
 
     def _hear(self, number: int, frame: FrameType | None) -> None:
+        if self.asked_by and number == signal.SIGTERM:
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
         if self.asked_by:
             raise KeyboardInterrupt
         self.asked_by = "Ctrl-C" if number == signal.SIGINT else signal.Signals(number).name

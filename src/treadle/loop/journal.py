@@ -8,6 +8,7 @@ later one holds. A last line torn by a crash is passed over.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Callable
@@ -16,7 +17,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from treadle.contracts import Json
+from treadle.errors import SaveError
 from treadle.folder import EVENTS, METRICS, finite, read_lines
+from treadle.lock import sync_folder
 
 T = TypeVar("T")
 
@@ -34,10 +37,12 @@ class Journal:
         self.folder = folder
         self.listener = listener
         self.lines: list[Json] = []
-        self._earlier = list(read_lines(folder / EVENTS)) if folder else []
-        self.attempt = 1 + max((line.get("attempt", 0) for line in self._earlier), default=0)
+        read = read_lines(folder / EVENTS) if folder else ()
+        self._earlier = [line for line in read if _is_ours(line)]
+        self.attempt = 1 + max((line["attempt"] for line in self._earlier), default=0)
         self._replay: dict[tuple[str, int], Any] = {}
-        if folder and self._earlier:
+        self._is_listed = False
+        if folder:
             _close_torn_line(folder / EVENTS)
             _close_torn_line(folder / METRICS)
 
@@ -91,15 +96,42 @@ class Journal:
 
     def _append(self, name: str, line: Json, *, durable: bool = False) -> None:
         if self.folder:
-            with (self.folder / name).open("a", encoding="utf-8") as file:
-                file.write(json.dumps(finite(line), ensure_ascii=False) + "\n")
-                file.flush()
-                if durable:
-                    os.fsync(file.fileno())
+            _write_line(self.folder / name, line, durable=durable)
+            if durable and not self._is_listed:  # a new file survives a power cut with its folder
+                sync_folder(self.folder)
+                self._is_listed = True
         else:
             self.lines.append(line)
         if self.listener and name == EVENTS:
             self.listener(line)
+
+
+def _write_line(path: Path, line: Json, *, durable: bool) -> None:
+    """Append one line, all of it or nothing. Raises: SaveError."""
+    text = (json.dumps(finite(line), ensure_ascii=False) + "\n").encode()
+    before = None
+    try:
+        with path.open("ab", buffering=0) as file:
+            before = file.tell()
+            rest = memoryview(text)
+            while rest:
+                rest = rest[file.write(rest) :]
+            if durable:
+                os.fsync(file.fileno())
+    except OSError as error:
+        if before is not None:  # half a line would spoil the next one, where there is one
+            with contextlib.suppress(OSError):
+                os.truncate(path, before)
+        raise SaveError(
+            f"{path} could not be written: {error}.",
+            "Free space or mend the place, then resume: what was saved before is whole.",
+        ) from error
+
+
+def _is_ours(line: Json) -> bool:
+    """Tell whether a line says what every line of ours does; a garbled file may hold others."""
+    numbers = line.get("attempt"), line.get("step")
+    return isinstance(line.get("topic"), str) and all(type(n) is int for n in numbers)
 
 
 def _close_torn_line(path: Path) -> None:

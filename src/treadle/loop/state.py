@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from treadle.contracts import Cursor, Json, Validation
 from treadle.errors import RunError
+from treadle.loop.forget import forget
 from treadle.loop.randomness import generator_states, set_generator_states
 from treadle.loop.tree import flatten, unflatten
 
@@ -85,7 +86,7 @@ class TrainState:
     scale:       a factor on the learning rate; changed by decisions alone
     average:     EMA of the weights by parameter name, or empty
     memory:      by watcher, what it must remember across a resume (JSON)
-    best_weights: the model's state at the best validation; empty until there is one
+    best_weights: the model's state at the best validation; where training began, until there is one
     """
 
     model: Stateful
@@ -147,10 +148,29 @@ class TrainState:
         else:
             self.best_weights = {name: tensor.clone() for name, tensor in present.items()}
 
+    def keep_start(self) -> None:
+        """Keep the weights that training begins with, to go back to while none are known better."""
+        if not self.best_weights:
+            self.best_weights = {n: t.clone() for n, t in self._averaged_state().items()}
+
     def give_back_best(self) -> None:
-        """Put the best weights into the model."""
-        if self.best_weights:
+        """Put the best weights into the model, where a validation has found some."""
+        if self.best_weights and self.best_step is not None:
             self.model.load_state_dict({**self.model.state_dict(), **self.best_weights})
+
+    def roll_back(self) -> None:
+        """Go on from the best weights, with averages to match and optimizers that remember nothing.
+
+        What training counts (steps, the cursor, generators, history) stays as it is.
+        """
+        self.model.load_state_dict({**self.model.state_dict(), **self.best_weights})
+        for name, parameter in self.module.named_parameters():
+            if name in self.average:
+                self.average[name].copy_(parameter.detach())
+        for optimizer in self.optimizers.values():
+            forget(optimizer)
+        self.totals.loss.zero_()
+        self.totals.weight.zero_()
 
     def _averaged_state(self) -> dict[str, Tensor]:
         """Return the model's tensors by name, the averaged ones in place of their parameters.

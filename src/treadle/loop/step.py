@@ -21,6 +21,7 @@ from treadle.errors import OptionError
 from treadle.loop.adamw import AdamW
 from treadle.loop.asking import update_asking
 from treadle.loop.buffers import BufferGuard
+from treadle.loop.out_of_memory import TooLarge, is_out_of_memory
 from treadle.loop.row_adam import RowAdam
 from treadle.loop.schedules import constant
 from treadle.loop.sparse_rows import summed
@@ -61,8 +62,10 @@ class EagerStep:
     """One update of a module by torch optimizers, called as they are.
 
     Equal to the bit to the plain loop `loss.backward(); optimizer.step()` where nothing more is
-    asked for. A batch whose loss or gradient is not finite is skipped: parameters, optimizer
-    state and buffers stay as they were, and `state.totals.non_finite` is raised.
+    asked for. A batch whose loss or gradient is not finite, or that would make a buffer (a running
+    variance) so, is skipped: parameters, optimizer state and buffers stay as they were, and
+    `state.totals.non_finite` is raised. Where memory does not suffice for the gradients, TooLarge
+    is raised, with all as it was.
 
     schedule: sets the learning rates before each update. Without one the rates are left alone
               (a torch scheduler of the user's own may move them) unless `state.scale` changes
@@ -98,7 +101,7 @@ class EagerStep:
         self.set_rates(state)
         guard.remember()
         with sums_in_one_order(state.device):
-            mean, loss_sum, weight = self._gradients(state, batch)
+            mean, loss_sum, weight = self._gradients_or_nothing(state, batch, guard)
             sound = self._is_finite(state, mean) and self._update(state, batch, mean)
         if sound:
             self._move_average(state)
@@ -132,6 +135,25 @@ class EagerStep:
             return again
 
         return update_asking(optimizers, trained(state), mean, evaluate)
+
+    def _gradients_or_nothing(
+        self, state: TrainState, batch: Any, guard: BufferGuard
+    ) -> tuple[Tensor, Tensor, Tensor | float]:
+        """Return what `_gradients` does. Raises: TooLarge, with all as it was before."""
+        logged = {name: pair.clone() for name, pair in state.totals.logged.items()}
+        random = _random_state(state.device)
+        try:
+            return self._gradients(state, batch)
+        except (MemoryError, RuntimeError) as error:
+            if not is_out_of_memory(error):
+                raise
+            problem = str(error).splitlines()[0] if str(error) else type(error).__name__
+        for optimizer in state.optimizers.values():
+            optimizer.zero_grad(set_to_none=True)
+        guard.put_back()
+        state.totals.logged = logged
+        _set_random_state(state.device, random)
+        raise TooLarge(problem)
 
     def _gradients(self, state: TrainState, batch: Any) -> tuple[Tensor, Tensor, Tensor | float]:
         """Leave the mean loss's gradients in the parameters; return (mean, sum, weight)."""
@@ -190,13 +212,28 @@ class EagerStep:
         for parameter in sparse:
             _gradient(parameter)._coalesced_(True)  # torch forgets it when it scales the values
         # On a CPU reading the answer costs nothing; on a GPU it is the one place that waits.
-        return bool(torch.isfinite(norm + mean))
+        found = norm + mean
+        if self._buffers is not None and self._buffers.finite:
+            found = found + self._buffers.sum_if_finite()
+        return bool(torch.isfinite(found))
 
     def _move_average(self, state: TrainState) -> None:
         if state.average and self.options.average:
             own = dict(state.module.named_parameters())
             present = [own[name].detach() for name in state.average]
             torch._foreach_lerp_(list(state.average.values()), present, 1 - self.options.average)
+
+
+def _random_state(device: torch.device) -> tuple[Tensor, Tensor | None]:
+    """Return where torch's generators stand that a forward pass may draw from: 1 µs on a CPU."""
+    on_device = torch.cuda.get_rng_state(device) if device.type == "cuda" else None
+    return torch.get_rng_state(), on_device
+
+
+def _set_random_state(device: torch.device, state: tuple[Tensor, Tensor | None]) -> None:
+    torch.set_rng_state(state[0])
+    if state[1] is not None:
+        torch.cuda.set_rng_state(state[1], device)
 
 
 RATE = "lr_at_start"

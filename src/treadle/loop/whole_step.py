@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor, nn
 
-from treadle.loop.buffers import SMALL
+from treadle.loop.buffers import SMALL, is_small_and_finite
 from treadle.loop.leaves import Skeleton
 from treadle.loop.state import TrainState
 from treadle.loop.step import EagerStep, slices, trained
@@ -38,6 +38,11 @@ class WholeStep:
         self.groups = [group for o in self.optimizers for group in o.param_groups]
         self.parameter_places = _places(state.module, "_parameters")
         self.buffer_places = _places(state.module, "_buffers")
+        self.finite_buffers = [
+            i
+            for i, ((owner, name), *_) in enumerate(self.buffer_places)
+            if is_small_and_finite(owner[name])
+        ]
         self.number_of = {
             id(owner[name]): i for i, ((owner, name), *_) in enumerate(self.parameter_places)
         }
@@ -89,7 +94,7 @@ class WholeStep:
         )
         present = [gradient for gradient in gradients.values() if gradient is not None]
         norm = _norm(present) if present else mean
-        finite = torch.isfinite(norm + mean)
+        finite = torch.isfinite(norm + mean + self._of_buffers(moved))
         self._clip(gradients, norm)
         after = self._updated(parameters, gradients, values, rates, finite)
         for buffer, new in zip(buffers, moved, strict=True):
@@ -135,6 +140,11 @@ class WholeStep:
         total, whole = torch.stack(sums).sum(), torch.stack(weights).sum()
         found = {number: None if g is None else g / whole for number, g in found.items()}
         return total / whole, total, whole, found, moved, logged
+
+    def _of_buffers(self, moved: list[Tensor | None]) -> Tensor | float:
+        """Return a number that is finite where every buffer is so still that was at first."""
+        watched = [moved[i] for i in self.finite_buffers]
+        return sum(new.sum() for new in watched if new is not None)
 
     def _clip(self, gradients: dict[int, Tensor | None], norm: Tensor) -> None:
         limit = self.eager.options.clip_norm

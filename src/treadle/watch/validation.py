@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from treadle.contracts import Validation
 from treadle.goal import Metric
 from treadle.loop.journal import Journal
 from treadle.loop.state import TrainState
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from treadle.contracts import Batch, Model
 
 Evaluate = Callable[[TrainState], Mapping[str, float]]
 
@@ -65,56 +58,6 @@ class Validator:
         value = values[self.metric.name]
         if self.metric.better(value, state.best_value):
             state.keep_best(value, weights=self.keep_weights)
-
-
-class FiniteCheck:
-    """A watcher that says how many batches were skipped, and gives up when most of them are.
-
-    The step itself skips a batch whose loss or gradients are not finite. This looks at its
-    counter at a cadence, says so in words, and gives up where every batch since the last look
-    was skipped.
-    """
-
-    def __init__(
-        self, journal: Journal, *, every_steps: int, give_up: Callable[[str], None]
-    ) -> None:
-        self.journal = journal
-        self.every_steps = max(1, every_steps)
-        self.give_up = give_up
-
-    def __call__(self, state: TrainState) -> None:
-        if state.step % self.every_steps == 0:
-            skipped, steps = self.look(state)
-            if skipped == steps:
-                self._refuse(steps)
-
-    def close(self, state: TrainState) -> None:
-        """Look at the end; a training in which no batch counted is no training."""
-        self.look(state)
-        if state.step and int(state.totals.non_finite) == state.step:
-            self._refuse(state.step)
-
-    def look(self, state: TrainState) -> tuple[int, int]:
-        """Say how many batches were skipped since the last look; return that, and of how many."""
-        memory = state.memory.setdefault("finite", {"seen": 0, "step": 0})
-        skipped, steps = int(state.totals.non_finite) - memory["seen"], state.step - memory["step"]
-        if skipped:
-            self.journal.say(
-                "non_finite",
-                f"{skipped} of the last {steps} batches gave a loss or gradient that is not a "
-                "finite number; they were skipped and nothing was changed by them.",
-                step=state.step,
-                skipped=skipped,
-                steps=steps,
-            )
-        memory.update(seen=memory["seen"] + skipped, step=state.step)
-        return skipped, steps
-
-    def _refuse(self, steps: int) -> None:
-        self.give_up(
-            f"all of the last {steps} batches gave a loss that is not a finite number, so the "
-            "model could not learn from them."
-        )
 
 
 class Plateau:
@@ -177,19 +120,3 @@ def evaluating(module: nn.Module, *, inference: bool = True) -> Iterator[None]:
     finally:
         for part, mode in modes:
             part.training = mode
-
-
-def predictions(model: Model, batches: Iterable[Batch]) -> tuple[Tensor, float]:
-    """Return what one of our models predicts for all rows, and its mean loss.
-
-    The module must be in evaluation mode (`evaluating`). Predictions come back on the CPU,
-    [N, C] probabilities or [N] values.
-    """
-    parts, loss, weight = [], 0.0, 0.0
-    for batch in batches:
-        outputs = model(batch)
-        parts.append(model.predict(outputs).float().cpu())
-        if "target" in batch:
-            loss_sum, weight_sum = model.loss(outputs, batch)
-            loss, weight = loss + float(loss_sum), weight + float(weight_sum)
-    return torch.cat(parts), loss / weight if weight else math.nan
