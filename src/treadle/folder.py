@@ -10,19 +10,22 @@ import contextlib
 import json
 import math
 import os
+import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from treadle.contracts import Json
 from treadle.errors import RunError, SaveError, did_you_mean
-from treadle.lock import hold, sync_folder
+from treadle.lock import hold, make_folder, sync_folder
 
 FORMAT = 1
 CONFIG = "config.json"
 EVENTS = "events.jsonl"
 METRICS = "metrics.jsonl"
 LOCK = "lock"
+MOST_JSON_BYTES = 1 << 30
+"""No file of a run comes near; a larger one would fill the memory of whoever opens the run."""
 
 
 class RunFolder:
@@ -52,7 +55,7 @@ class RunFolder:
     def create(cls, path: Path | str) -> RunFolder:
         """Make the folder of a run that is about to be written. Raises: SaveError."""
         try:
-            Path(path).mkdir(parents=True, exist_ok=True)
+            make_folder(Path(path))
         except OSError as error:
             raise SaveError(
                 f"the run folder {path} could not be made: {error}.", "Give another --out."
@@ -104,7 +107,7 @@ class RunFolder:
         """
         path = self.path / name
         try:
-            found = json.loads(path.read_text(encoding="utf-8"))
+            found = json.loads(_plain_bytes(path).decode())
         except (FileNotFoundError, NotADirectoryError):
             return None
         except (OSError, ValueError, RecursionError) as error:
@@ -173,9 +176,13 @@ def find_runs(parent: Path | str) -> list[RunFolder]:
 
 def read_lines(path: Path) -> Iterator[Json]:
     """Yield the whole lines of a journal file; none when it is absent."""
-    if not path.exists():
+    try:
+        content = _plain_bytes(path)
+    except (FileNotFoundError, NotADirectoryError):
         return
-    for text in path.read_bytes().split(b"\n"):
+    except OSError as error:
+        raise RunError(f"{path} cannot be read: {error}.", "Is it a copy cut short?") from error
+    for text in content.split(b"\n"):
         try:
             line = json.loads(text)
         except (ValueError, RecursionError):
@@ -221,6 +228,16 @@ def did_you_mean_path(path: Path) -> str:
     except OSError:
         return ""
     return did_you_mean(path.name, [name for name in neighbours if name != path.name])
+
+
+def _plain_bytes(path: Path) -> bytes:
+    """Return a file's content. Raises: OSError, also for a pipe, which would never end."""
+    found = path.stat()
+    if not stat.S_ISREG(found.st_mode):
+        raise OSError("it is a folder, a pipe or a device")
+    if found.st_size > MOST_JSON_BYTES:
+        raise OSError(f"its {found.st_size:,} bytes are more than a run's file ever has")
+    return path.read_bytes()
 
 
 def _no_run(path: Path) -> RunError:

@@ -47,7 +47,10 @@ class Metric:
 
         truth: class codes int64 [N], or values float [N].
         """
-        return float(self.function(truth, self._needed(predicted)))
+        needed = self._needed(predicted)
+        if self.needs == "values":  # squares of large float32 numbers are beyond float32
+            truth, needed = truth.astype("float64"), needed.astype("float64")
+        return float(self.function(truth, needed))
 
     def _needed(self, predicted: Array) -> Array:
         if self.needs == "scores" and predicted.ndim == 2 and predicted.shape[1] == 2:
@@ -101,6 +104,11 @@ def _one_against_rest(function: str) -> Score:
     return score
 
 
+def _r2(truth: Array, predicted: Array) -> float:
+    """The share of the spread that is explained; NaN for a single row, which has no spread."""
+    return _sklearn("r2_score")(truth, predicted) if len(truth) > 1 else float("nan")
+
+
 def _balanced_accuracy(truth: Array, predicted: Array) -> float:
     """The mean over the classes that are present of the share of each that was found."""
     import numpy as np
@@ -151,7 +159,7 @@ def _metrics() -> dict[str, Metric]:
             NUMBER,
             _sklearn("mean_absolute_percentage_error"),
         ),
-        ("r2", "values", True, NUMBER, _sklearn("r2_score")),
+        ("r2", "values", True, NUMBER, _r2),
     ]
     return {
         name: Metric(name=name, needs=needs, higher_is_better=up, tasks=tasks, function=function)

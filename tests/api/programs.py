@@ -53,20 +53,21 @@ def kill_in_save(save: int) -> None:
     """Kill this process in the middle of its so-many-th save, with half its files written."""
     from treadle.loop import checkpoint
 
-    real, begun = checkpoint.save_file, [0]
+    real, begun = checkpoint._write, [0]
 
-    def save_file(tensors: dict[str, Tensor], path: Path) -> None:
-        real(tensors, path)
+    def write(path: Path, parts: Any) -> str:
+        written = real(path, parts)
         begun[0] += path.name.startswith("average")
         if begun[0] == save:
             os.kill(os.getpid(), signal.SIGKILL)
+        return written
 
     def each_step(saver: checkpoint.Saver, state: Any) -> None:
         call(saver, state)
         saver.wait()  # so that every step begins a save, however slow the disk is
 
     call = checkpoint.Saver.__call__
-    checkpoint.save_file = save_file  # type: ignore[assignment]
+    checkpoint._write = write
     checkpoint.Saver.__call__ = each_step  # type: ignore[method-assign]
 
 

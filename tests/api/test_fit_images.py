@@ -62,15 +62,16 @@ def test_a_list_of_paths_and_labels_will_do(photo_run: Finished, tmp_path: Path)
     photos = photo_run.data / "photos"
     rows = [f"{path},{path.parent.name}" for path in sorted(photos.rglob("*.png"))]
     (tmp_path / "labels.csv").write_text("\n".join(["path,label", *rows]))
-    run = fit(tmp_path / "labels.csv", photo_run.data / "cache", tmp_path / "run")
+    given = tmp_path / "labels.csv"
+    run = fit(given, photo_run.data / "cache", tmp_path / "run", photos=photos)
     assert run.result["kind"] == "images" and sum(run.result["rows"].values()) == 42
 
 
 def test_a_broken_photo_is_left_out_and_said(photo_run: Finished, tmp_path: Path) -> None:
-    photos = small.photos(tmp_path / "photos")
+    photos = small.photos(tmp_path / "photos", each=33)
     (photos / "red" / "broken.png").write_bytes(b"\x89PNG nothing behind")
     run = fit(photos, photo_run.data / "cache", tmp_path / "run")
-    assert sum(run.result["rows"].values()) == 42
+    assert sum(run.result["rows"].values()) == 99
     assert "broken.png" in " ".join(line["sentence"] for line in run.journal)
 
 

@@ -47,7 +47,12 @@ def test_rows_keep_their_order_and_columns(
     out = tmp_path / f"answers{ending}"
     place, summary = predict(table_run.path, [str(table_run.data / "test.csv")], out=out)
     found, given = read(out), pl.read_csv(table_run.data / "test.csv")
-    assert place == out and summary == {"out": str(out), "rows": 60, "problems": 0}
+    assert place == out and summary == {
+        "out": str(out),
+        "rows": 60,
+        "problems": 0,
+        "notes": [],
+    }
     assert found.columns == [*given.columns, "prediction", "probability_no", "probability_yes"]
     for name in ("customer", "city", "left"):
         assert found[name].to_list() == given[name].to_list()

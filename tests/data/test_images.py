@@ -68,13 +68,21 @@ class TestFindingAFolder:
         assert find_images(two_classes).notes == []
 
     def test_an_unreadable_photo_is_left_out_and_named(self, two_classes: Path) -> None:
+        for number in range(191):
+            save(two_classes / "good" / f"more{number}.bmp", number)
+        (two_classes / "good/broken.png").write_bytes(b"no picture")
+        index = find_images(two_classes)
+        assert len(index) == 199 and index.num_broken == 1
+        assert "1 photo could not be read and was left out" in index.notes[0]
+        assert "broken.png: it is not a JPEG" in index.notes[0]
+
+    def test_more_than_one_in_a_hundred_is_refused(self, two_classes: Path) -> None:
         (two_classes / "good/broken.png").write_bytes(b"no picture")
         (two_classes / "good/empty.png").write_bytes(b"")
-        index = find_images(two_classes)
-        assert len(index) == 8
-        assert "2 photos could not be read and were left out" in index.notes[0]
-        assert "broken.png: it is not a JPEG" in index.notes[0]
-        assert "empty.png: the file is empty" in index.notes[0]
+        with pytest.raises(DataError, match="2 of 10 photos cannot be read") as error:
+            find_images(two_classes)
+        assert "broken.png: it is not a JPEG" in error.value.message
+        assert "empty.png: the file is empty" in error.value.message
 
     def test_loose_deep_and_foreign_files_are_said(self, two_classes: Path) -> None:
         save(two_classes / "loose.png")

@@ -281,4 +281,4 @@ def test_one_of_many_classes_may_lack_in_test_and_that_is_told() -> None:
     frame = pl.DataFrame({"t": range(100), "y": ["a", "b"] * 45 + ["a"] * 10})
     frame = frame.with_columns(y=pl.when(pl.col("t") < 9).then(pl.lit("c")).otherwise("y"))
     result = split(frame, SplitRule(method="time", column="t"), "y")
-    assert any("no row in test" in note for note in result.notes)
+    assert any("No row of test has the 'y' 'c'" in note for note in result.notes)

@@ -48,7 +48,7 @@ def test_a_folder_without_a_model_is_refused_with_what_to_do(tmp_path: Path) -> 
 
 @pytest.mark.parametrize(
     ("text", "words"),
-    [("{", "cannot be read"), ("[]", "does not know"), ('{"format": 2}', "newer Treadle")],
+    [("{", "cannot be read"), ("[]", "no JSON object"), ('{"format": 2}', "newer Treadle")],
 )
 def test_a_broken_or_newer_model_is_refused(tmp_path: Path, text: str, words: str) -> None:
     (tmp_path / "model.json").write_text(text)

@@ -45,12 +45,8 @@ def check(options: FitOptions | Any, *, frame: Any = None, **named: Any) -> Json
 
 def _check_table(options: FitOptions, frame: Any) -> Json:
     from treadle.api.table_data import PARTS, prepare, read_table
-    from treadle.data.health import check_table
 
     data = prepare(options, read_table(options, frame))
-    findings = check_table(
-        data.rows("train"), data.rows("validation"), data.rows("test"), data.schema, data.target
-    )
     return {
         "kind": "table",
         "task": data.target.task,
@@ -60,5 +56,5 @@ def _check_table(options: FitOptions, frame: Any) -> Json:
             for column in data.schema.columns
         ],
         "rows": {part: len(data.parts[part]["target"]) for part in PARTS},
-        "findings": [finding.model_dump(mode="json") for finding in findings],
+        "findings": [finding.model_dump(mode="json") for finding in data.findings],
     }

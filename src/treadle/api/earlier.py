@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from treadle.contracts import Json
 from treadle.errors import RunError
 from treadle.folder import RunFolder
+from treadle.tensors import read_tensors
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -17,18 +17,20 @@ if TYPE_CHECKING:
 class Earlier:
     """The model folder of a finished run of the same kind.
 
+    Nothing of it is executed: what it learned are tensors and JSON, each looked at before use.
+
     Raises: RunError when there is no such run, it was not finished, or it is of another kind.
     """
 
     def __init__(self, path: Path | str, kind: str) -> None:
         self.path = Path(path)
         self.model = RunFolder.open(path).path / "model"
-        try:
-            self.facts: Json = json.loads((self.model / "model.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+        facts = RunFolder(self.model).read_json("model.json")
+        if facts is None:
             raise RunError(
                 f"the run at {path} keeps no model to start from.", "Finish it: treadle resume it."
-            ) from error
+            )
+        self.facts: Json = facts
         if self.facts.get("kind") != kind:
             raise RunError(
                 f"the run at {path} learned from {self.facts.get('kind')}, and this is {kind}.",
@@ -37,10 +39,8 @@ class Earlier:
 
     def tensors(self, name: str) -> dict[str, Tensor] | None:
         """Return one file's tensors, or None when the run trained no such model."""
-        from safetensors.torch import load_file
-
         file = self.model / f"{name}.safetensors"
-        return load_file(file) if file.is_file() else None
+        return read_tensors(file, finite=True) if file.is_file() else None
 
     def must_fit(self, what: str, was: Any, now: Any) -> None:
         """Raise RunError unless what the earlier run knew is what this one asks for."""

@@ -86,6 +86,7 @@ def prepare_events(options: FitOptions, frame: Any = None) -> EventData:
         f"All before {_day(cut)} is known, the last tenth of it for validation; what came after "
         "is the test: at each moment the next item is to be foreseen from what came before.",
         *said,
+        *_came_later(log, encoder),
     ]
     return EventData(
         log=log,
@@ -114,6 +115,17 @@ def _log_and_cut(options: FitOptions, frame: pl.DataFrame) -> tuple[EventLog, fl
     first = float(EventLog.of(later, **named).frame["time"].min())  # type: ignore[arg-type]
     whole = pl.concat([frame, later.select(frame.columns)], how="vertical_relaxed")
     return EventLog.of(whole, **named), first
+
+
+def _came_later(log: EventLog, encoder: EventEncoder) -> list[str]:
+    """Return a sentence on the events of items that were not there before the test, or nothing."""
+    count = int((~log.frame["item"].is_in(list(encoder.items))).sum())
+    if not count:
+        return []
+    return [
+        f"{count:,} events of the test are of items that came up only then: nobody could suggest "
+        "them, so they are not counted, neither for nor against."
+    ]
 
 
 def _check_cases(validation: int, test: int) -> None:

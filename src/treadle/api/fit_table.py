@@ -100,6 +100,11 @@ def _say_data(
     """Journal what was recognised, and write plan.json and data.json."""
     for sentence in data.notes:
         journal.say("data", sentence)
+    for finding in data.findings:
+        if finding.title != "Columns not learned from":  # each of them is among the notes
+            topic = "warning" if finding.severity == "warning" else "data"
+            action = f" What to do: {finding.action}." if finding.action else ""
+            journal.say(topic, finding.sentence + action, evidence=finding.evidence)
     sizes = {name: len(getattr(data.split, name)) for name in ("train", "validation", "test")}
     journal.say(
         "split",
@@ -126,5 +131,6 @@ def _say_data(
             "target": data.target.model_dump(mode="json"),
             "encoder": data.encoder.model_dump(mode="json"),
             "split": data.split.rule.model_dump(mode="json"),
+            "notes": data.notes,
         },
     )

@@ -13,8 +13,9 @@ import polars as pl
 from treadle.api.options import FitOptions
 from treadle.api.place import Place
 from treadle.api.table_data import PARTS, PartName
-from treadle.data.images import ImageIndex, find_images
+from treadle.data.images import ImageIndex, check_broken, find_images
 from treadle.data.photo_features import FeatureMaker, read_features
+from treadle.data.photo_notes import left_out
 from treadle.data.split import Split, SplitRule, split
 from treadle.data.tables import TargetEncoder, plan_target
 from treadle.errors import DataError
@@ -32,12 +33,14 @@ class ImageData:
     """Labelled photos, and which of them train, validate and test.
 
     frame: a row a photo: `path` as named, `file` where it lies, `hash` of it, `label`
+    num_broken: photos that were left out because they could not be read
     """
 
     frame: pl.DataFrame
     target: TargetEncoder
     split: Split
     notes: list[str]
+    num_broken: int = 0
 
     def truth(self, part: PartName) -> NDArray[np.int64]:
         """Return the class codes of a part, int64 [N]."""
@@ -70,9 +73,9 @@ def prepare_images(options: FitOptions) -> ImageData:
             f"{len(options.data)} places of photos were given.",
             "Give one folder with a sub-folder a class, or one CSV of path,label.",
         )
-    main = find_images(options.data[0], target=options.target or "")
+    main = find_images(options.data[0], target=options.target or "", photos=options.photos)
     given = {
-        name: find_images(paths[0], target=options.target or "")
+        name: find_images(paths[0], target=options.target or "", photos=options.photos)
         for name, paths in (("validation", options.validation), ("test", options.test))
         if paths
     }
@@ -89,6 +92,7 @@ def prepare_images(options: FitOptions) -> ImageData:
         target=plan.encoder,
         split=parted,
         notes=[*notes, *(plan.notes[:1] if plan.task == "two_classes" else []), *parted.notes],
+        num_broken=sum(index.num_broken for index in (main, *given.values())),
     )
 
 
@@ -105,6 +109,8 @@ def features_of(
 ) -> tuple[PhotoFeatures, ImageData]:
     """Return the features of all photos, from the cache where it has them, and the data without
     photos that could not be read.
+
+    Raises: DataError when they are more than one in a hundred.
     """
     began = told = time.monotonic()
 
@@ -130,7 +136,10 @@ def features_of(
         f"what the pretrained network sees in {data.frame.height:,} photos: {found.num_cached:,} "
         f"were known from before, {new:,} took {seconds:.0f} seconds.",
     )
-    return found, _without(data, found.problems)
+    sound = _without(data, found.problems, options.data[0])
+    for note in sound.notes[len(data.notes) :]:
+        place.journal.say("data", note)
+    return found, sound
 
 
 def _frame(index: ImageIndex) -> pl.DataFrame:
@@ -165,17 +174,22 @@ def _with_given(
     return frame, Split(**parts, rule=parted.rule, notes=parted.notes)
 
 
-def _without(data: ImageData, problems: dict[int, str]) -> ImageData:
+def _without(data: ImageData, problems: dict[int, str], where: str) -> ImageData:
     """Return the data without some photos; their rows stay in the frame and in no part."""
+    problems = {at: why for at, why in problems.items() if any(at in data.rows(p) for p in PARTS)}
     if not problems:
         return data
     broken = np.array(sorted(problems))
     parts = {name: np.setdiff1d(data.rows(name), broken) for name in PARTS}
-    first = data.frame["path"][int(broken[0])]
-    note = f"{len(broken):,} photos could not be read ({first}: {problems[int(broken[0])]})."
+    note = left_out(
+        "could not be unpacked", [(Path(data.frame["path"][i]), problems[i]) for i in problems]
+    )
+    num_broken = data.num_broken + len(problems)
+    check_broken(where, num_broken, data.frame.height + data.num_broken, [*data.notes, note])
     return ImageData(
         frame=data.frame,
         target=data.target,
         split=Split(**parts, rule=data.split.rule, notes=data.split.notes),
         notes=[*data.notes, note],
+        num_broken=num_broken,
     )

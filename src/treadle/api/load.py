@@ -21,13 +21,12 @@ def load(path: Path | str, *, module: nn.Module | None = None) -> Run:
     """
     if module is None:
         return Run(path)
-    from safetensors.torch import load_file
-
     from treadle.api.transfer import weights_file
     from treadle.errors import RunError
+    from treadle.tensors import read_tensors
 
     try:
-        module.load_state_dict(load_file(weights_file(path)))
+        module.load_state_dict(read_tensors(weights_file(path)))
     except RuntimeError as error:
         raise RunError(f"the weights of {path} do not fit this module: {error}") from error
     return Run(path, module=module)

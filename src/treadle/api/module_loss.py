@@ -72,7 +72,11 @@ def parts_of(module: nn.Module, batch: Any, *, whole: bool = False) -> tuple[Any
 
 
 class OwnStep:
-    """A user's own step: they do the forward pass, backward pass and updates themselves."""
+    """A user's own step: they do the forward pass, backward pass and updates themselves.
+
+    Where a decision changes `state.scale`, the optimizers' learning rates are scaled with it. A
+    loss that is not finite is counted, and kept out of the mean.
+    """
 
     def __init__(self, function: Callable[[TrainState, Any], Any]) -> None:
         self.function = function
@@ -82,10 +86,24 @@ class OwnStep:
 
         from treadle.loop.step import num_rows
 
+        self._scale_rates(state)
         loss = self.function(state, batch)
         if loss is not None:
             count = num_rows(batch)
-            state.totals.add(torch.as_tensor(loss).detach() * count, count)
+            loss = torch.as_tensor(loss).detach()
+            finite = torch.isfinite(loss)
+            state.totals.add(torch.where(finite, loss * count, 0.0), finite * float(count))
+            state.totals.non_finite.add_(~finite)
+
+    def _scale_rates(self, state: TrainState) -> None:
+        if state.scale == 1.0 and "own_step" not in state.memory:
+            return
+        before = state.memory.setdefault("own_step", {"scale": 1.0})
+        if before["scale"] != state.scale:
+            for optimizer in state.optimizers.values():
+                for group in optimizer.param_groups:
+                    group["lr"] *= state.scale / before["scale"]
+            before["scale"] = state.scale
 
 
 class Evaluation:

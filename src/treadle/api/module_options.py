@@ -46,6 +46,8 @@ class ModuleOptions:
     engine:     "compiled" captures the whole step as native code and waits for the compiler,
                 "eager" never does, "auto" has it compiled beside training where that pays
     start_from: an earlier run, or a safetensors file, whose weights are taken where they fit
+    worker_timeout_seconds: how long a worker process of a DataLoader may take over a batch before
+                that is an error, where the DataLoader itself does not say (its timeout)
     track:      names of sinks: "tensorboard", "mlflow", "wandb"
     """
 
@@ -81,6 +83,7 @@ class ModuleOptions:
     device: str = AUTO
     threads: int | None = None
     save_every_seconds: float = 60.0
+    worker_timeout_seconds: float = 300.0
     track: str | Sequence[str] = ()
     observer: Observer | None = None
 
@@ -95,7 +98,7 @@ class ModuleOptions:
         ]
         problems += [
             (f"{name} is {options[name]!r}.", "Use a number above 0.")
-            for name in ("batch_size", "lr", "save_every_seconds")
+            for name in ("batch_size", "lr", "save_every_seconds", "worker_timeout_seconds")
             if name in options and not _is_above_zero(options[name])
         ]
         if options.get("precision", "float32") not in ("float32", "bf16"):

@@ -44,6 +44,7 @@ def make_sources(data: Any, options: ModuleOptions, device: torch.device) -> Sou
             f"{len(held_rows):,} of {len(held_rows) + len(train_rows):,} rows, drawn by a hash "
             "of their number, were set aside for validation. validation=None trains on all."
         )
+    sizes["worker_timeout_seconds"] = options.worker_timeout_seconds
     source, said = as_source(data, **sizes)
     held_out = None
     if validation is not None:

@@ -11,13 +11,16 @@ from pydantic import Field, ValidationError, model_validator
 
 from treadle.api.engine import Engine
 from treadle.contracts import Frozen
+from treadle.data.durations import parse_duration
 from treadle.errors import OptionError, did_you_mean
 from treadle.goal import AT_K, METRICS
 from treadle.loop.schedules import SCHEDULES
 from treadle.loop.until import StopCondition, parse
+from treadle.sinks import PACKAGES
 
 Kind = Literal["table", "images", "events"]
 BOUNDS = {"gt": "above", "ge": "of at least", "lt": "below", "le": "of at most"}
+DEVICE = re.compile(r"auto|(cpu|cuda|mps|xpu)(:\d+)?")
 KIND_WORDS = {"tables": "table", "image": "images", "event": "events"}
 
 
@@ -28,6 +31,7 @@ class FitOptions(Frozen):
     positive:    which of two classes is the one that is looked for
     time, group: a column; for images `group` is a pattern of file names
     until:       stop conditions in words; `minutes` in them bound the whole fit
+    photos:      images: the folder that a CSV's paths are relative to and may not lead out of
     unfreeze:    images: how many of the backbone's last blocks are trained along
     save_every:  seconds of work that a crash may cost
     track:       sinks that the curves go to as well: tensorboard, mlflow, wandb
@@ -41,6 +45,7 @@ class FitOptions(Frozen):
     validation: tuple[str, ...] = ()
     test: tuple[str, ...] = ()
     sheet: str | None = None
+    photos: str | None = None
     time: str | None = None
     group: str | None = None
     label_delay: str | None = None
@@ -148,11 +153,7 @@ def _contradictions(values: dict[str, Any]) -> list[tuple[str, str]]:
         problems.append(
             ("--label-delay needs to know when each row happened.", "Give --time COLUMN as well.")
         )
-    target = values.get("target")
-    if target is not None and target in (values.get("ignore") or ()):
-        problems.append(
-            (f"--target and --ignore both name '{target}'.", "Leave it out of --ignore.")
-        )
+    problems += _twice_named(values) + _unknown_places(values)
     metric = str(values.get("metric") or "roc_auc").removeprefix("neg_")
     if metric not in METRICS and not AT_K.fullmatch(metric):
         hint = did_you_mean(metric, [*METRICS, "hit@10", "recall@10", "ndcg@10"])
@@ -177,9 +178,46 @@ def _contradictions(values: dict[str, Any]) -> list[tuple[str, str]]:
             for name, usual in (("batch_size", None), ("schedule", None), ("precision", "float32"))
             if values.get(name, usual) != usual
         ]
-    if isinstance(values.get("until"), str):
-        try:
-            parse(values["until"])
-        except OptionError as error:
-            problems.append((error.message, error.hint))
+    for name, read in (("until", parse), ("label_delay", parse_duration)):
+        if isinstance(values.get(name), str):
+            try:
+                read(values[name])
+            except OptionError as error:
+                problems.append((error.message, error.hint))
+    return problems
+
+
+def _twice_named(values: dict[str, Any]) -> list[tuple[str, str]]:
+    """Tell of a target that is to be something else as well."""
+    target = values.get("target")
+    if target is None:
+        return []
+    others = [name for name in ("time", "group", "weight") if values.get(name) == target]
+    problems = [
+        (f"--target and --{name} both name '{target}'.", f"Name another column as --{name}.")
+        for name in others
+    ]
+    if target in (values.get("ignore") or ()):
+        problems.append(
+            (f"--target and --ignore both name '{target}'.", "Leave it out of --ignore.")
+        )
+    return problems
+
+
+def _unknown_places(values: dict[str, Any]) -> list[tuple[str, str]]:
+    """Tell of devices and sinks that there are nowhere; those absent here alone are told later."""
+    problems = []
+    device = str(values.get("device") or "auto")
+    if not DEVICE.fullmatch(device):
+        hint = did_you_mean(device, ("auto", "cpu", "cuda"))
+        problems.append((f"there is no device '{device}'.", f"{hint}Use cpu, cuda or auto."))
+    for name in values.get("track") or ():
+        if name not in PACKAGES:
+            hint = did_you_mean(name, PACKAGES)
+            problems.append(
+                (
+                    f"--track {name}: there is no such place to send curves to.",
+                    f"{hint}There are {', '.join(PACKAGES)}.",
+                )
+            )
     return problems

@@ -13,6 +13,7 @@ from treadle.folder import RunFolder
 if TYPE_CHECKING:
     import polars as pl
 
+    from treadle.data.recognise import CellFormat
     from treadle.serve.predictor import Predictor
 
 WRITERS = (".csv", ".tsv", ".parquet", ".jsonl")
@@ -24,11 +25,13 @@ def predict(
     *,
     out: Path | None = None,
     sheet: str | None = None,
+    photos: str | None = None,
     top: int = 10,
 ) -> tuple[Path, Json]:
     """Predict the rows of files and write them; return the file and a summary.
 
     out: .csv, .tsv, .parquet or .jsonl; by default predictions.csv in the present folder
+    photos: the folder that a CSV's photos lie in; by default the CSV's own
 
     Raises: UserError for a run that cannot predict, or data that does not fit it.
     """
@@ -45,33 +48,53 @@ def predict(
     model = folder.path / "model"
     kind = read_facts(model)["kind"]
     predictor = load_predictor(model)
+    notes: list[str] = []
     if kind == "images":
-        found = predictor.predict(data[0] if len(data) == 1 else list(data))
+        given = data[0] if len(data) == 1 else list(data)
+        found = predictor.predict(given, photos=photos)  # type: ignore[call-arg]
     else:
-        options = {"top": top} if kind == "events" else {}
-        found = predictor.predict(_read(data, sheet, predictor), **options)
+        rows, notes = _read(data, sheet, predictor)
+        if kind == "table":
+            try:
+                found, said = predictor.answer(rows)  # type: ignore[attr-defined]
+            except DataError as error:
+                raise DataError(f"{', '.join(data)}: {error.message}", error.hint) from error
+            notes += said
+        else:
+            found, said = predictor.answer(rows, top=top)  # type: ignore[attr-defined]
+            notes += said
     if found.height == 0:
         raise DataError(f"{', '.join(data)} holds no rows to predict.")
     _write(found, place)
     problems = found["problem"].is_not_null().sum() if "problem" in found.columns else 0
-    return place, {"out": str(place), "rows": found.height, "problems": int(problems)}
+    summary = {"out": str(place), "rows": found.height, "problems": int(problems)}
+    return place, summary | {"notes": notes}
 
 
-def _read(data: Sequence[str], sheet: str | None, predictor: Predictor) -> pl.DataFrame:
+def _read(
+    data: Sequence[str], sheet: str | None, predictor: Predictor
+) -> tuple[pl.DataFrame, list[str]]:
     """Read a table without losing a cell: what a guess would blank or turn is kept as written."""
     from treadle.data.read import read_tables
 
     text = predictor.columns_as_text
     read = read_tables(list(data), sheet=sheet, as_text=text)
     learned = predictor.columns_learned
-    lost = [n for n, how in read.formats.items() if n not in learned or how.missing_words]
-    if not lost:
-        return read.frame
-    return read_tables(list(data), sheet=sheet, as_text=[*text, *lost]).frame
+    lost = [n for n, how in read.formats.items() if n not in learned or _is_plain(how)]
+    if lost:
+        read = read_tables(list(data), sheet=sheet, as_text=[*text, *lost])
+    return read.frame, read.notes
+
+
+def _is_plain(written: CellFormat) -> bool:
+    """Tell whether a column's text is read alike by the model itself, missing words and all."""
+    return bool(written.missing_words) or (written.reads_as == "number" and written.decimal == ".")
 
 
 def _write(frame: pl.DataFrame, place: Path) -> None:
-    """Write whole or not at all: aside first, then renamed."""
+    """Write whole or not at all: aside first, then renamed. CSV cells are no formulas."""
+    from treadle.data.spreadsheet import flat, mark_formulas
+
     aside = place.with_name(f".{place.name}.tmp")
     suffix = place.suffix.lower()
     if suffix == ".parquet":
@@ -79,5 +102,6 @@ def _write(frame: pl.DataFrame, place: Path) -> None:
     elif suffix == ".jsonl":
         frame.write_ndjson(aside)
     else:
-        frame.write_csv(aside, separator="\t" if suffix == ".tsv" else ",")
+        separator = "\t" if suffix == ".tsv" else ","
+        mark_formulas(flat(frame)).write_csv(aside, separator=separator)
     aside.replace(place)

@@ -26,6 +26,7 @@ ONLY_FOR: dict[str, tuple[Kind, ...]] = {
     "weight": ("table",),
     "ignore": ("table",),
     "model": ("table",),
+    "photos": ("images",),
     "unfreeze": ("images",),
     "cache": ("images",),
     "user": ("events",),

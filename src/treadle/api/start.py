@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import shutil
 from collections.abc import Iterator
 from datetime import datetime
@@ -10,8 +11,8 @@ from pathlib import Path
 
 from treadle.api.machine import differences, refuse_unless_same
 from treadle.contracts import Json
-from treadle.errors import Interrupted, RunError, UserError
-from treadle.folder import FORMAT, LOCK, RunFolder
+from treadle.errors import DivergedError, Interrupted, RunError, UserError
+from treadle.folder import EVENTS, FORMAT, LOCK, RunFolder
 
 OURS = (
     "config.json",
@@ -28,6 +29,7 @@ OURS = (
     "checkpoints",
     "model",
 )
+HALF_WRITTEN = re.compile(r"\.(?P<name>.+)\.\d+\.tmp")
 
 
 def new_folder(parent: Path | str = "runs") -> RunFolder:
@@ -58,14 +60,16 @@ def begin(
 
     Raises: RunError.
     """
-    fresh = not (resume and folder.is_run)
+    begun = folder.is_run and not _was_killed_at_once(folder)
+    fresh = not (resume and begun)
     made = _missing(folder.path)
-    if fresh:
+    if fresh and not (resume and folder.is_run):
         _make_room(folder, overwrite)
     folder = RunFolder.create(folder.path)
     config = {"format": FORMAT, **config}
     try:
         with folder.lock():
+            _collect(folder.path)
             if fresh:
                 folder.write_json("config.json", config)
                 folder.write_json("plan.json", {"machine": machine})
@@ -75,6 +79,11 @@ def begin(
     except UserError:
         if fresh and not folder.checkpoints() and not _begun(folder):
             _remove(folder.path, made)
+        raise
+    except DivergedError:
+        from treadle.report.page import write
+
+        write(folder.path)  # what was seen and tried, for people
         raise
     except KeyboardInterrupt as error:
         raise Interrupted(
@@ -98,7 +107,7 @@ def refuse_taken(folder: RunFolder, *, overwrite: bool = False) -> None:
         )
     if path.exists() and not path.is_dir():
         raise RunError(f"--out {path} is a file.", "Give a folder that is new or empty.")
-    if path.is_dir() and (other := [e.name for e in path.iterdir() if e.name != LOCK]):
+    if path.is_dir() and (other := [e.name for e in path.iterdir() if not _is_left(e.name)]):
         raise RunError(
             f"the folder {path} holds other things already ({', '.join(sorted(other)[:3])}).",
             "Give a folder that is new or empty as --out.",
@@ -110,6 +119,29 @@ def _make_room(folder: RunFolder, overwrite: bool) -> None:
     if folder.is_run:
         with folder.lock():
             _remove(folder.path, [])
+
+
+def _was_killed_at_once(folder: RunFolder) -> bool:
+    """Tell whether a run's process died between its first two files, with nothing done yet."""
+    return folder.plan is None and not (folder.path / EVENTS).exists()
+
+
+def _is_left(name: str) -> bool:
+    """Tell whether a file is what a run that was killed before it began leaves: a lock, a half."""
+    return name == LOCK or _is_half(name)
+
+
+def _is_half(name: str) -> bool:
+    """Tell whether a file is one of a run's own that was being written when its process died."""
+    found = HALF_WRITTEN.fullmatch(name)
+    return found is not None and found["name"] in OURS
+
+
+def _collect(path: Path) -> None:
+    """Remove what a killed process had written only half of."""
+    for entry in path.iterdir():
+        if _is_half(entry.name):
+            entry.unlink(missing_ok=True)
 
 
 def _begun(folder: RunFolder) -> bool:
@@ -142,6 +174,8 @@ def _compared(folder: RunFolder, config: Json, machine: Json, not_exact: bool) -
 
 def _remove(path: Path, made: list[Path]) -> None:
     """Remove a run's own files, and the folders that were made for it and are empty now."""
+    if path.is_dir():
+        _collect(path)
     for name in OURS:
         entry = path / name
         if entry.is_dir():

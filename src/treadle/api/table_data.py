@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -10,10 +11,21 @@ import polars as pl
 
 from treadle.api.earlier import Earlier, earlier_of
 from treadle.api.options import FitOptions
+from treadle.api.table_cells import refuse_cells
+from treadle.api.table_parts import fitting_parts, read_parts
 from treadle.contracts import Layout
+from treadle.data.columns import missing_words, text_of
+from treadle.data.health import Finding, check_table
 from treadle.data.read import ReadResult, read_memory, read_tables
 from treadle.data.split import Split, SplitRule, parse_duration, split, split_given
-from treadle.data.tables import Schema, TableEncoder, TargetEncoder, infer_schema, plan_target
+from treadle.data.tables import (
+    Schema,
+    TableEncoder,
+    TargetEncoder,
+    TargetPlan,
+    infer_schema,
+    plan_target,
+)
 from treadle.errors import DataError, OptionError, did_you_mean
 
 if TYPE_CHECKING:
@@ -50,6 +62,14 @@ class TableData:
         target = self.parts[part]["target"]
         return target if self.target.task == "number" else target.astype(np.int64)
 
+    @cached_property
+    def findings(self) -> list[Finding]:
+        """What is suspicious about the table, warnings first."""
+        rows = {part: self.rows(part) for part in PARTS}
+        return check_table(
+            rows["train"], rows["validation"], rows["test"], self.schema, self.target
+        )
+
     def rows(self, part: PartName) -> pl.DataFrame:
         """Return a part's rows as they were given."""
         found: pl.DataFrame = self.frame[getattr(self.split, part)]
@@ -68,8 +88,10 @@ def prepare(options: FitOptions, read: ReadResult) -> TableData:
 
     Raises: DataError, OptionError.
     """
-    whole, parting, notes = _with_given_parts(options, read)
-    _check_named(options, whole)
+    _check_named(options, read.frame)
+    given = read_parts(options, read)
+    refuse_cells(options, read)
+    whole = read.frame
     schema = infer_schema(
         whole,
         options.target,
@@ -79,11 +101,13 @@ def prepare(options: FitOptions, read: ReadResult) -> TableData:
         formats=read.formats,
     )
     plan = plan_target(whole, schema.target, metric=options.metric, positive=options.positive)
-    classes = schema.target if plan.task != "number" else None
+    parts, said = fitting_parts(given, read, schema, plan.task)
     rule = split_rule(options).model_copy(
         update={"content": tuple(column.name for column in schema.used())}
     )
-    frame, parted = _parted(rule, whole, parting, plan.keep, schema.target, classes)
+    frame, parted = _parted(rule, whole[plan.keep], parts, plan)
+    plan = _replanned(plan, frame, parted, options)
+    notes = [*read.notes, *said, *missing_words(whole, schema)]
     encoder = TableEncoder.fit(frame[parted.train], schema)
     target = _scaled_on_train(plan.encoder, frame[parted.train][schema.target])
     if earlier := earlier_of(options.start_from, "table"):
@@ -121,39 +145,36 @@ def split_rule(options: FitOptions) -> SplitRule:
     return SplitRule(**common)
 
 
-Parting = tuple[pl.DataFrame | None, pl.DataFrame | None]
-
-
-def _with_given_parts(
-    options: FitOptions, read: ReadResult
-) -> tuple[pl.DataFrame, Parting, list[str]]:
-    """Return the main table, and the user's own validation and test tables where given."""
-    notes = list(read.notes)
-    given = []
-    for paths in (options.validation, options.test):
-        found = read_tables(list(paths), sheet=options.sheet) if paths else None
-        given.append(found.frame if found else None)
-    return read.frame, (given[0], given[1]), notes
-
-
 def _parted(
-    rule: SplitRule,
-    whole: pl.DataFrame,
-    given: Parting,
-    keep: NDArray[np.int64],
-    target: str,
-    classes: str | None,
+    rule: SplitRule, main: pl.DataFrame, parts: dict[str, pl.DataFrame], plan: TargetPlan
 ) -> tuple[pl.DataFrame, Split]:
-    main = whole[keep]
-    if given[0] is None and given[1] is None:
-        return main, split(main, rule, classes)
-    answered = [
-        frame.filter(pl.col(target).is_not_null())
-        if frame is not None and target in frame.columns
-        else frame
-        for frame in given
-    ]
-    return split_given(main, answered[0], answered[1], rule, classes)
+    """Return the rows of all parts under each other, and which is which."""
+    classes = plan.encoder.column if plan.task != "number" else None
+    if not parts:
+        return main, split(main, rule, classes, leave_out_unknown=True)
+    return split_given(
+        main,
+        parts.get("validation"),
+        parts.get("test"),
+        rule,
+        classes,
+        leave_out_unknown=True,
+    )
+
+
+def _replanned(
+    plan: TargetPlan, frame: pl.DataFrame, parted: Split, options: FitOptions
+) -> TargetPlan:
+    """Plan anew without the classes that training lacks, of which no part has a row left."""
+    if plan.task == "number":
+        return plan
+    present = text_of(frame[plan.encoder.column][parted.train]).unique()
+    if set(plan.encoder.classes) <= set(present):
+        return plan
+    rows = np.sort(np.concatenate([parted.train, parted.validation, parted.test]))
+    return plan_target(
+        frame[rows], plan.encoder.column, metric=options.metric, positive=options.positive
+    )
 
 
 def _encoded(
@@ -206,23 +227,30 @@ def _left_out_words(schema: Schema) -> list[str]:
 def _check_named(options: FitOptions, frame: pl.DataFrame) -> None:
     """Refuse columns that are not there, all at once."""
     problems = []
+    listed = ", ".join(f"'{name}'" for name in frame.columns[:30])
     if options.target is None:
-        listed = ", ".join(f"'{name}'" for name in frame.columns[:30])
         problems.append(
             ("which column is to be predicted was not said.", f"Say --target COLUMN: {listed}.")
         )
-    named = {
-        "--target": options.target,
-        "--time": options.time,
-        "--group": options.group,
-        "--weight": options.weight,
-    }
-    for flag, name in named.items():
+    named = [
+        ("--target", options.target),
+        ("--time", options.time),
+        ("--group", options.group),
+        ("--weight", options.weight),
+        *(("--ignore", name) for name in options.ignore),
+    ]
+    for flag, name in named:
         if name is not None and name not in frame.columns:
             hint = did_you_mean(name, frame.columns)
-            listed = ", ".join(f"'{column}'" for column in frame.columns[:30])
             problems.append(
                 (f"{flag} '{name}': there is no such column.", f"{hint}There are {listed}.")
             )
+    if problems and frame.width == 1:
+        problems.append(
+            (
+                "Only one column was found.",
+                "Its cells must be parted by commas, semicolons, tabs or vertical bars.",
+            )
+        )
     if problems:
         raise OptionError.of(problems)

@@ -19,7 +19,6 @@ from treadle.api.options import FitOptions
 from treadle.api.result import advice_on, on_metrics, write_result
 from treadle.api.table_data import TableData
 from treadle.contracts import Json
-from treadle.data.health import check_table
 from treadle.folder import RunFolder
 from treadle.goal import Metric
 from treadle.loop.journal import Journal
@@ -143,9 +142,6 @@ def _findings(
     charts = (
         number_charts(truth, predicted) if is_number else class_charts(truth, predicted, classes)
     )
-    health = check_table(
-        data.rows("train"), data.rows("validation"), data.rows("test"), data.schema, data.target
-    )
     return {
         "target": data.target.column,
         "classes": classes,
@@ -154,7 +150,7 @@ def _findings(
             {"name": column.name, "kind": column.kind, "why": column.why}
             for column in data.schema.columns
         ],
-        "health": [finding.model_dump(mode="json") for finding in health],
+        "health": [finding.model_dump(mode="json") for finding in data.findings],
         "split_sentences": list(data.split.notes),
         "members": member_findings(members),
         "blend_sentence": sentence if len(members) > 1 else None,

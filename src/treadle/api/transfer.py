@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from treadle.errors import RunError
 from treadle.folder import RunFolder
+from treadle.tensors import MAY_HOLD_CODE, read_tensors
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -20,6 +21,11 @@ def weights_file(earlier: Path | str, name: str = "weights.safetensors") -> Path
     path = Path(earlier)
     if path.suffix == ".safetensors" and path.is_file():
         return path
+    if path.suffix.lower() in MAY_HOLD_CODE and path.is_file():
+        raise RunError(
+            f"{path} is not read: files that end in {path.suffix} may hold code beside weights.",
+            "Let whoever made it save the weights as .safetensors, which hold numbers alone.",
+        )
     file = RunFolder.open(path).path / "model" / name
     if file.is_file():
         return file
@@ -35,9 +41,7 @@ def take_weights(module: nn.Module, earlier: Path | str, name: str = "weights.sa
 
     Raises: RunError when nothing fits.
     """
-    from safetensors.torch import load_file
-
-    return take_tensors(module, load_file(weights_file(earlier, name)), earlier)
+    return take_tensors(module, read_tensors(weights_file(earlier, name), finite=True), earlier)
 
 
 def take_tensors(module: nn.Module, found: dict[str, Tensor], earlier: Path | str) -> str:

@@ -81,6 +81,14 @@ def fit(
     sheet: Annotated[
         str | None, _option("--sheet", help="Which sheet of an .xlsx file.", panel=WhatToLearn)
     ] = None,
+    photos: Annotated[
+        str | None,
+        _option(
+            "--photos",
+            help="Images: the folder of the photos that a CSV names (its own).",
+            panel=WhatToLearn,
+        ),
+    ] = None,
     validation: Annotated[
         list[str] | None,
         _option("--validation", help="A file to validate on.", panel=HowToSplit),

@@ -38,6 +38,7 @@ def check(
     event: Annotated[str | None, typer.Option(help="As for fit.")] = None,
     ignore: Annotated[list[str] | None, typer.Option(help="As for fit.")] = None,
     sheet: Annotated[str | None, typer.Option(help="As for fit.")] = None,
+    photos: Annotated[str | None, typer.Option(help="As for fit.")] = None,
     seed: Annotated[int, typer.Option(help="As for fit.")] = 0,
     json: Json = False,
 ) -> None:
@@ -58,17 +59,22 @@ def predict(
     data: Annotated[list[str], typer.Argument(help="New data, as for fit.", show_default=False)],
     out: Annotated[Path | None, typer.Option(help="Where to write: .csv, .parquet, .jsonl")] = None,
     sheet: Annotated[str | None, typer.Option(help="Which sheet of an .xlsx file.")] = None,
+    photos: Annotated[
+        str | None, typer.Option(help="Images: the folder of the photos that a CSV names.")
+    ] = None,
     top: Annotated[int, typer.Option(help="Events: suggestions for each user.")] = 10,
     json: Json = False,
 ) -> None:
     """Predict new rows, in their order, beside their columns."""
     from treadle.api.predict import predict as predict_data
 
-    place, summary = predict_data(run, data, out=out, sheet=sheet, top=top)
+    place, summary = predict_data(run, data, out=out, sheet=sheet, photos=photos, top=top)
     if json:
         terminal.print_json(summary)
         return
     out_words = terminal.console()
+    for note in summary["notes"]:
+        terminal.say(out_words, note, bullet="• ")
     terminal.say(out_words, f"{summary['rows']:,} rows are in {place}.")
     if summary["problems"]:
         terminal.say(

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import sys
+import threading
 from typing import Annotated, Any
 
 import typer
@@ -13,6 +15,7 @@ from treadle.cli.fit import fit, resume
 from treadle.cli.look import check, demo, explain, predict, report, runs
 
 STOPPED = 130
+SAVING = "checkpoint"  # the thread that writes one
 app = typer.Typer(
     name="treadle",
     help="The training loop for every model that must keep learning.",
@@ -43,11 +46,21 @@ def _treadle(
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run one command and exit: 0 success, 1 a fault of ours, 2 a user's mistake, 130 Ctrl-C."""
+    """Run one command and exit: 0 success, 1 a fault of ours, 2 a user's mistake, 130 stopped.
+
+    Ctrl-C and SIGTERM save the run first. A second Ctrl-C waits for nothing and exits with 130,
+    too; a second SIGTERM ends the process by that signal (143 to a shell).
+    """
     if arguments is None:
         arguments = sys.argv[1:]
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # a request to stop, as Ctrl-C is
-    sys.exit(_run(arguments, as_json="--json" in arguments))
+    code = _run(arguments, as_json="--json" in arguments)
+    if code == STOPPED and any(thread.name == SAVING for thread in threading.enumerate()):
+        # asked a second time: a save that is under way, on a disk that hangs perhaps, is left
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 def _run(arguments: list[str], *, as_json: bool) -> int:
@@ -68,11 +81,18 @@ def _run(arguments: list[str], *, as_json: bool) -> int:
 
 def _other_error(error: Exception, as_json: bool) -> int:
     """Tell typer's own errors as a user's mistake, and anything else as a fault of ours."""
+    from treadle.errors import did_you_mean
+
     if type(error).__name__ == "NoArgsIsHelpError":  # `treadle` alone: it has said its help
         return 0
     if hasattr(error, "format_message") and hasattr(error, "exit_code"):
         context = getattr(error, "ctx", None)
         hint = f"See: {context.command_path} --help" if context is not None else ""
+        if type(error).__name__ == "NoSuchOption" and context is not None:
+            known = [name for parameter in context.command.params for name in parameter.opts]
+            option = str(getattr(error, "option_name", ""))
+            hint = did_you_mean(option, known) + hint
+            return _say_error(f"there is no option {option}.", hint, 2, as_json)
         return _say_error(error.format_message(), hint, 2, as_json)
     if type(error).__name__ == "Abort":
         return STOPPED

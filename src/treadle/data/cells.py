@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import polars as pl
 
 from treadle.data.columns import Column, Schema, dtype_of, text_of
 from treadle.data.dates import parse_dates
-from treadle.data.recognise import CellFormat, parse_cells, recognise_date
+from treadle.data.recognise import CellFormat, blank_missing, parse_cells, recognise_date
 from treadle.errors import DataError, did_you_mean
 
-_ALL_UNREADABLE_ROWS = 10
+_ALL_UNREADABLE_ROWS = 3
 _PLAIN = CellFormat(reads_as="number")
 
 
@@ -18,7 +20,7 @@ def typed_cells(frame: pl.DataFrame, schema: Schema) -> tuple[pl.DataFrame, pl.S
 
     Raises: DataError for columns that are absent or of another type, all together.
     """
-    problems = _column_problems(frame, schema)
+    problems = column_problems(frame, schema)
     series: list[pl.Series] = []
     unread: list[pl.Series] = []
     for column in schema.used():
@@ -28,7 +30,9 @@ def typed_cells(frame: pl.DataFrame, schema: Schema) -> tuple[pl.DataFrame, pl.S
         series.append(cells)
         if bad is not None and bad.any():
             unread.append(_told(frame[column.name], column, bad))
-            if bad.len() >= _ALL_UNREADABLE_ROWS and bad.sum() == frame[column.name].count():
+            if other := _other_decimal(frame[column.name], column, bad):
+                problems.append(other)
+            elif _ALL_UNREADABLE_ROWS <= bad.sum() == _filled(frame[column.name]):
                 problems.append(_type_problem(frame[column.name], column))
     if problems:
         raise DataError.of(problems)
@@ -41,7 +45,8 @@ def typed_cells(frame: pl.DataFrame, schema: Schema) -> tuple[pl.DataFrame, pl.S
     return pl.DataFrame(series), told
 
 
-def _column_problems(frame: pl.DataFrame, schema: Schema) -> list[tuple[str, str]]:
+def column_problems(frame: pl.DataFrame, schema: Schema) -> list[tuple[str, str]]:
+    """Return which used columns are absent or hold another type, each with what to do."""
     problems = []
     for column in schema.used():
         if column.name not in frame.columns:
@@ -68,11 +73,36 @@ def _fits(dtype: pl.DataType, column: Column) -> bool:
 def _type_problem(series: pl.Series, column: Column) -> tuple[str, str]:
     expected = {"number": "numbers", "date": "dates", "category": "text", "left_out": ""}
     filled = series.drop_nulls()
-    example = f", such as {filled[0]!r}" if filled.len() else ""
+    example = f", such as '{str(filled[0])[:40]}'" if filled.len() else ""
     return (
         f"The column '{column.name}' should hold {expected[column.kind]}, as in training; "
         f"it holds something else{example}.",
         "give it in the form the model was trained on",
+    )
+
+
+def _filled(cells: pl.Series) -> int:
+    blanked = blank_missing(cells) if cells.dtype == pl.String else cells
+    return blanked.len() - blanked.null_count()
+
+
+def _other_decimal(cells: pl.Series, column: Column, bad: pl.Series) -> tuple[str, str] | None:
+    """Tell of numbers written with the decimal sign that training's numbers did not have.
+
+    Where some cells say so, others may read wrongly without a word: is 1.500 more than 1000?
+    """
+    if column.kind != "number" or cells.dtype != pl.String:
+        return None
+    known = (column.written or _PLAIN).decimal
+    other: Literal[".", ","] = "." if known == "," else ","
+    parsed, _ = parse_cells(cells.filter(bad), CellFormat(reads_as="number", decimal=other))
+    if parsed.null_count():
+        return None
+    words = {".": "a decimal point", ",": "a decimal comma"}
+    return (
+        f"The numbers of '{column.name}' have {words[other]}, such as '{cells.filter(bad)[0]}'; in "
+        f"training they had {words[known]}.",
+        "write them as in training",
     )
 
 

@@ -159,6 +159,21 @@ def text_of(series: pl.Series) -> pl.Series:
     return text.set(text.is_in(MISSING_WORDS_IN_TEXT).fill_null(False), None)
 
 
+def missing_words(frame: pl.DataFrame, schema: Schema) -> list[str]:
+    """Say which words of text columns count as missing, where there are some."""
+    notes = []
+    for column in schema.used():
+        if column.kind != "category" or column.dtype != "text":
+            continue
+        text = frame[column.name].cast(pl.String).str.strip_chars()
+        lost = text.filter(text.is_in(MISSING_WORDS_IN_TEXT[1:]).fill_null(False))
+        if lost.len():
+            words = ", ".join(f"'{word}'" for word in lost.unique(maintain_order=True).head(3))
+            cells = "1 cell" if lost.len() == 1 else f"{lost.len():,} cells"
+            notes.append(f"In the text of '{column.name}', {words} ({cells}) counts as missing.")
+    return notes
+
+
 def _left_out(series: pl.Series, why: str) -> Column:
     return Column(name=series.name, kind="left_out", why=why, dtype=dtype_of(series.dtype))
 
@@ -166,7 +181,7 @@ def _left_out(series: pl.Series, why: str) -> Column:
 def _describe(series: pl.Series, *, is_time: bool, written: CellFormat | None) -> Column:
     dtype = dtype_of(series.dtype)
     filled = (series.fill_nan(None) if series.dtype.is_float() else series).drop_nulls()
-    if filled.len() == 0:
+    if filled.len() == 0 or (dtype == "text" and text_of(filled).null_count() == filled.len()):
         return _left_out(series, "it is empty")
     if dtype == "other":
         return _left_out(series, "it holds lists or other things that are not single values")
@@ -273,7 +288,7 @@ def _are_calendar_days(whole: pl.Series) -> bool:
 
 def _is_repeated(values: pl.Series, num_rows: int) -> bool:
     """Return whether most rows hold a value that comes often enough to learn from."""
-    counts = values.value_counts()["count"]
+    counts = values.rename("value").value_counts(name="rows")["rows"]
     return int(counts.filter(counts >= rare_below(num_rows)).sum()) >= 0.5 * values.len()
 
 

@@ -111,9 +111,31 @@ def find_date_spelling(text: pl.Series, *, prefer_day_first: bool = False) -> Da
     fewest = min(unread.values())
     best = [pattern for pattern in fitting if unread[pattern] == fewest]
     first_choice = is_day_first if prefer_day_first else _is_month_first
-    ambiguous = any(map(is_day_first, best)) and any(map(_is_month_first, best))
+    ambiguous = _differ(filled, best)
     pattern = next(filter(first_choice, best), best[0]) if ambiguous else best[0]
     return DateSpelling(pattern=pattern, ambiguous=ambiguous, failures=fewest)
+
+
+def best_date_pattern(sample: pl.Series) -> str | None:
+    """Return the pattern that reads most cells of a sample, if it reads half of them at least.
+
+    sample: String [N] without nulls
+    """
+    likely = sample.filter(sample.str.strip_chars().str.contains(_LOOKS_LIKE_DATE))
+    if likely.len() < 0.5 * sample.len():
+        return None
+    counts = {p: sample.len() - parse_dates(sample, p).null_count() for p in _all_patterns()}
+    best = max(counts, key=lambda pattern: counts[pattern])
+    return best if counts[best] >= 0.5 * sample.len() else None
+
+
+def _differ(filled: pl.Series, patterns: list[str]) -> bool:
+    """Return whether day-first and month-first are both among `patterns` and read other days."""
+    day_first = next(filter(is_day_first, patterns), None)
+    month_first = next(filter(_is_month_first, patterns), None)
+    if day_first is None or month_first is None:
+        return False
+    return bool((parse_dates(filled, day_first) != parse_dates(filled, month_first)).any())
 
 
 def spell(pattern: str) -> str:

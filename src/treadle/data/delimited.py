@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import gzip
-import io
 import zlib
 from collections import Counter
 from collections.abc import Collection
@@ -14,14 +12,14 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from treadle.data.ragged import ragged_rows
+from treadle.data.ragged import line_of_row, ragged_rows, rows_filled
 from treadle.data.recognise import has_leading_zeros, uses_decimal_comma
+from treadle.data.separators import SEPARATOR_WORDS, SEPARATORS, find_separator, first_rows
+from treadle.data.spreadsheet import unmark_formulas, unmark_name
+from treadle.data.unpacked import check_gzip
 from treadle.errors import DataError
 
-_SEPARATORS = (",", ";", "\t", "|")
-_SEPARATOR_WORDS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 _SNIFFED_BYTES = 1 << 18
-_SNIFFED_ROWS = 500
 _INFERRED_ROWS = 10_000
 _SHOWN = 5
 _BLANK = b"\x00\r\n \t"
@@ -71,13 +69,15 @@ def open_delimited(path: Path) -> DelimitedFile:
             )
     text, notes = _to_utf8(raw, path)
     text, line_offset, separator = _without_preamble(text)
-    rows = _first_rows(text, separator or (separator := _sniff(text)))
+    if not text.strip(_BLANK):
+        raise DataError(f"{path} is empty.", "give a file with a line of column names and rows")
+    rows = first_rows(text, separator or (separator := find_separator(text, path)))
     if separator != ("\t" if ".tsv" in path.name.lower() else ","):
-        notes.append(f"{path.name}: cells are parted by {_SEPARATOR_WORDS[separator]}.")
-    header = [name.strip() for name in rows[0]] if rows else []
+        notes.append(f"{path.name}: cells are parted by {SEPARATOR_WORDS[separator]}.")
+    header = [unmark_name(name.strip()) for name in rows[0]] if rows else []
     _check_header(path, header, rows)
     unnamed = [i for i, name in enumerate(header) if not name]
-    header = [name or f"column_{i + 1}" for i, name in enumerate(header)]
+    header = named_columns(header)
     if unnamed:
         names = ", ".join(header[i] for i in unnamed[:_SHOWN])
         notes.append(f"{path.name}: columns without a name are called by their number ({names}).")
@@ -96,6 +96,20 @@ def open_delimited(path: Path) -> DelimitedFile:
     )
 
 
+def named_columns(header: list[str]) -> list[str]:
+    """Return a name for every column: its own, or one of its number that nothing else has."""
+    taken = set(header)
+    names = []
+    for number, name in enumerate(header, 1):
+        if not name:
+            name = f"column_{number}"
+            while name in taken:
+                name += "_"
+            taken.add(name)
+        names.append(name)
+    return names
+
+
 def parse_delimited(
     file: DelimitedFile, *, as_text: Collection[str], all_text: bool
 ) -> pl.DataFrame:
@@ -108,13 +122,34 @@ def parse_delimited(
         # Polars fills short rows with nulls, so only rows that end in null can be short.
         if frame[:, -1].null_count() and (broken := _ragged(file, quoted=True)):
             raise _ragged_error(file, broken)
-    except pl.exceptions.ComputeError as error:
+    except pl.exceptions.PolarsError as error:
         frame = _parse_in_spite_of(file, as_text, error)
-    if frame[:, 0].null_count():
-        frame = frame.filter(~pl.all_horizontal(pl.all().is_null()))
+    frame = _without_blank_lines(file, frame)
+    frame, marked = unmark_formulas(frame)
+    if marked:
+        names = ", ".join(f"'{name}'" for name in marked[:_SHOWN])
+        file.notes.append(
+            f"{file.path.name}: a mark (') before =, +, - or @ is taken off the cells of {names}."
+        )
     if frame.height == 0:
         raise DataError(f"{file.path} has column names but no rows.", "give a file with rows")
     return frame
+
+
+def _without_blank_lines(file: DelimitedFile, frame: pl.DataFrame) -> pl.DataFrame:
+    """Drop the rows that blank lines became; rows of empty cells stay, for they are rows."""
+    if not frame[:, 0].null_count():
+        return frame
+    empty = frame.select(pl.all_horizontal(pl.all().is_null())).to_series()
+    if not empty.any():
+        return frame
+    filled = rows_filled(file.text, quoted=True)
+    if filled is not None and len(filled) >= frame.height and not filled[frame.height :].any():
+        empty &= ~pl.Series(filled[: frame.height])
+    inside = empty & (pl.int_range(empty.len(), eager=True) < (~empty).arg_true().max())
+    if frame.width == 1 and inside.any():
+        file.notes.append(f"{file.path.name}: {int(inside.sum()):,} blank lines are passed over.")
+    return frame.filter(~empty)
 
 
 def _parse(
@@ -135,7 +170,7 @@ def _parse(
         return read(infer=False)
     try:
         return read(infer=True)
-    except pl.exceptions.ComputeError:
+    except pl.exceptions.PolarsError:
         # A later row did not fit the type the first rows showed: types come from the text then.
         return read(infer=False)
 
@@ -164,6 +199,7 @@ def _decompressed(path: Path) -> bytes:
     raw = path.read_bytes()
     try:
         if raw[:2] == b"\x1f\x8b":
+            check_gzip(path, raw)
             return gzip.decompress(raw)
         if raw[:4] == b"\x28\xb5\x2f\xfd":
             return "\n".join(pl.read_lines(raw).to_series().to_list()).encode()
@@ -180,16 +216,20 @@ def _to_utf8(raw: bytes, path: Path) -> tuple[bytes, list[str]]:
     try:
         text = raw if encoding == "utf-8" else raw.decode(encoding).encode()
     except UnicodeDecodeError as error:
+        line = raw[: error.start].decode(encoding, errors="replace").count("\n") + 1
         raise DataError(
-            f"{path} is not text in UTF-8, UTF-16 or Windows-1252 (byte {error.start}).",
+            f"{path} is not text in UTF-8, UTF-16 or Windows-1252: line {line} holds bytes that "
+            f"are no letters (byte {error.start}).",
             "save it again as CSV in UTF-8",
         ) from error
     if b"\x00" in text[:_SNIFFED_BYTES]:
         raise DataError(f"{path} is not a text file.", "give a CSV, TSV, Parquet or .xlsx file")
-    text = text.removeprefix(b"\xef\xbb\xbf")
+    notes = [] if encoding == "utf-8" else [f"{path.name} is read as {encoding} text."]
+    if text.startswith(b"\xef\xbb\xbf"):
+        text = text[3:]
+        notes.append(f"{path.name}: the byte-order mark at its beginning is passed over.")
     if b"\n" not in text:
         text = text.replace(b"\r", b"\n")
-    notes = [] if encoding == "utf-8" else [f"{path.name} is read as {encoding} text."]
     return text, notes
 
 
@@ -217,38 +257,9 @@ def _without_preamble(text: bytes) -> tuple[bytes, int, str]:
     dropped = text[: len(text) - len(stripped)].count(b"\n")
     end = stripped.find(b"\n")
     name = stripped[: max(end, 0)].rstrip(b"\r").strip(b'" ').decode(errors="replace")
-    if name.lower().startswith("sep=") and name[4:5] in _SEPARATORS:
+    if name.lower().startswith("sep=") and name[4:5] in SEPARATORS:
         return stripped[end + 1 :], dropped + 1, name[4:5]
     return stripped, dropped, ""
-
-
-def _first_rows(text: bytes, separator: str) -> list[list[str]]:
-    head = text[:_SNIFFED_BYTES]
-    if len(text) > len(head):
-        head = head[: head.rfind(b"\n") + 1] or head
-    reader = csv.reader(io.StringIO(head.decode(errors="replace"), newline=""), delimiter=separator)
-    rows: list[list[str]] = []
-    try:
-        for row in reader:
-            if len(rows) > _SNIFFED_ROWS:
-                break
-            if row:
-                rows.append(row)
-    except csv.Error:
-        pass
-    return rows
-
-
-def _sniff(text: bytes) -> str:
-    """Return the separator whose number of cells agrees best over the first rows."""
-
-    def score(separator: str) -> tuple[float, int]:
-        widths = [len(row) for row in _first_rows(text, separator)]
-        if not widths or widths[0] < 2:
-            return (0.0, 0)
-        return (Counter(widths)[widths[0]] / len(widths), widths[0])
-
-    return max(_SEPARATORS, key=score)
 
 
 def first_line(error: Exception) -> str:
@@ -262,6 +273,20 @@ def _is_number(cell: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def line_in_file(path: Path, row: int) -> int | None:
+    """Return the line of a delimited file on which its row (0: the first below the names) stands.
+
+    The file is read again: this is for errors. None when it cannot be told.
+    """
+    try:
+        file = open_delimited(path)
+    except (DataError, OSError):
+        return None
+    quoted = _ragged(file, quoted=True) == []
+    line = line_of_row(file.text, row + 1, quoted=quoted)
+    return None if line is None else line + file.line_offset
 
 
 def _check_header(path: Path, header: list[str], rows: list[list[str]]) -> None:
@@ -307,6 +332,6 @@ def _ragged_error(file: DelimitedFile, broken: list[tuple[int, int]]) -> DataErr
     return DataError(
         f"{file.path} has {len(file.header)} column names, but not every row has that many "
         f"cells: {shown}{more}.",
-        f"put cells that contain {_SEPARATOR_WORDS[file.separator]} in quotation marks, and "
+        f"put cells that contain {SEPARATOR_WORDS[file.separator]} in quotation marks, and "
         "remove title or total lines",
     )

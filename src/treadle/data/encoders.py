@@ -50,10 +50,12 @@ class EncodedRows:
 
     arrays:   "numbers" float32 [N, F] with NaN for missing; "categories" [N, C] as `code_type`
     problems: String [N], null for sound rows
+    unseen:   category column → (rows whose value training had not, or hardly; the first of these)
     """
 
     arrays: Arrays
     problems: pl.Series
+    unseen: dict[str, tuple[int, str]]
 
 
 class TableEncoder(Frozen):
@@ -95,7 +97,12 @@ class TableEncoder(Frozen):
             "numbers": _stacked(columns, frame.height, np.float32),
             "categories": _stacked(codes, frame.height, narrow),
         }
-        return EncodedRows(arrays=arrays, problems=problems)
+        unseen = {}
+        for feature, coded in zip(self.categories, codes, strict=True):
+            if count := int((coded == UNSEEN).sum()):
+                first = typed[feature.column][int((coded == UNSEEN).argmax())]
+                unseen[feature.column] = (count, str(first)[:40])
+        return EncodedRows(arrays=arrays, problems=problems, unseen=unseen)
 
     def layout(self, task: Task, num_outputs: int = 1) -> Layout:
         """Return the shape of what `encode` gives; `num_outputs` as TargetEncoder has it."""

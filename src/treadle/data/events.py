@@ -7,6 +7,7 @@ what is known before the test cut, `encoder.encode(log)` gives flat tensors, and
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -23,6 +24,9 @@ LESSER_EVENT_WEIGHT = 0.2
 """How much it counts in training to foresee an event that is not the goal, such as a click."""
 
 _NO_KIND = "event"
+_WHOLE_FLOATS = 2.0**53
+_CLOCKS_DIFFER_SECONDS = 86_400.0
+"""Times without a zone may be ahead of ours by so much."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,11 +34,13 @@ class EventLog:
     """A log in one form: each user's events together, in time order, no row twice.
 
     frame: user String, item String, time Float64 (seconds), kind String; sorted by all four
+    lost_users: those of whom no row has both an item and a time
     """
 
     frame: pl.DataFrame
     columns: EventColumns
     notes: tuple[str, ...]
+    lost_users: tuple[str, ...] = ()
 
     @classmethod
     def of(
@@ -78,8 +84,15 @@ class EventLog:
                 "kind": _kinds(frame, columns.event),
             }
         )
+        said = [*notes, *time_notes, *_order(log), *_future(log)]
+        users = log["user"]
         log, left_out = _whole_rows(log, columns)
-        return cls(frame=log, columns=columns, notes=(*notes, *time_notes, *left_out))
+        return cls(
+            frame=log,
+            columns=columns,
+            notes=(*said, *left_out),
+            lost_users=_lost(users, log["user"]),
+        )
 
     def time_after(self, share: float) -> float:
         """Return the time before which about `share` of all events lie: a global time cut."""
@@ -203,8 +216,11 @@ class EventEncoder(Frozen):
 
 def _identifiers(column: pl.Series) -> pl.Series:
     """Return identifiers as text; whole numbers that were read as fractions lose their ".0"."""
-    if column.dtype.is_float() and bool((column.drop_nulls() % 1 == 0).all()):
-        column = column.cast(pl.Int64)
+    if column.dtype.is_float():
+        column = column.fill_nan(None)
+        known = column.drop_nulls()
+        if bool((known % 1 == 0).all()) and bool((known.abs() < _WHOLE_FLOATS).all()):
+            column = column.cast(pl.Int64)
     text = column.cast(pl.String).str.strip_chars()
     return text.set(text == "", None)
 
@@ -213,6 +229,36 @@ def _kinds(frame: pl.DataFrame, event: str | None) -> pl.Series:
     if event is None:
         return pl.repeat(_NO_KIND, frame.height, eager=True)
     return frame[event].cast(pl.String).str.strip_chars().fill_null("(missing)")
+
+
+def _order(log: pl.DataFrame) -> list[str]:
+    """Return a sentence on rows that stand behind a later one of the same user, or nothing."""
+    late = log.select(pl.col("time") < pl.col("time").shift(1).over("user")).to_series().sum()
+    if not late:
+        return []
+    return [
+        f"{late:,} of {log.height:,} rows stand behind a later one of the same user: each user's "
+        "events are put in the order of time."
+    ]
+
+
+def _future(log: pl.DataFrame) -> list[str]:
+    """Return a sentence on events that are dated after this moment, or nothing."""
+    now = time.time()
+    later = log["time"].filter(log["time"] > now + _CLOCKS_DIFFER_SECONDS)
+    if not len(later):
+        return []
+    last = pl.from_epoch(pl.Series([later.max()]).cast(pl.Int64)).dt.strftime("%Y-%m-%d")[0]
+    events = "1 event is" if len(later) == 1 else f"{len(later):,} events are"
+    return [
+        f"{events} dated later than today, the last {last}: they are kept as they stand, but are "
+        "those times right?"
+    ]
+
+
+def _lost(before: pl.Series, after: pl.Series) -> tuple[str, ...]:
+    known = before.drop_nulls().unique().sort()
+    return tuple(known.filter(~known.is_in(after.unique().implode())))
 
 
 def _whole_rows(log: pl.DataFrame, columns: EventColumns) -> tuple[pl.DataFrame, list[str]]:

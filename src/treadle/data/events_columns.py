@@ -173,7 +173,10 @@ def _can_be(column: pl.Series, role: str) -> bool:
         return column.dtype.is_temporal() or column.dtype.is_numeric() or column.dtype == pl.String
     if role == "event":
         return _tells_kinds(column)
-    whole = column.dtype.is_float() and bool((column.drop_nulls() % 1 == 0).all())
+    whole = False
+    if column.dtype.is_float():
+        known = column.fill_nan(None).drop_nulls()
+        whole = bool((known % 1 == 0).all())
     return column.dtype in (pl.String, pl.Categorical) or column.dtype.is_integer() or whole
 
 

@@ -10,6 +10,7 @@ from treadle.errors import DataError
 _SHOWN_ROWS = 5
 _UNITS = ((1e17, 1e9, "nanoseconds"), (1e14, 1e6, "microseconds"), (1e11, 1e3, "milliseconds"))
 _FIRST_USUAL_SECOND = 1e8  # March 1973
+_LAST_SECOND = 253_402_300_800.0  # the end of the year 9999
 
 
 def seconds(times: pl.Series) -> tuple[pl.Series, list[str]]:
@@ -59,22 +60,33 @@ def _spelling(bare: pl.Series) -> DateSpelling | None:
 
 
 def _of_numbers(times: pl.Series) -> tuple[pl.Series, list[str]]:
-    finite = times.is_finite().fill_null(True) if times.dtype.is_float() else None
-    if finite is not None and not finite.all():
+    if not (finite := times.is_finite().fill_null(True)).all():
         raise _not_times(times, ~finite)
     days = _of_day_numbers(times)
     if days is not None:
         return days, [f"Numbers of '{times.name}' are read as days, such as 20250131."]
-    largest = float(str(times.abs().max() or 0.0))
+    # by the middle one: a single mistyped time must not move all others by a factor of a thousand
+    middle = float(str(times.abs().median() or 0.0))
     for bound, per_second, unit in _UNITS:
-        if largest >= bound:
-            return times / per_second, [f"Numbers of '{times.name}' are read as {unit} since 1970."]
+        if middle >= bound:
+            note = f"Numbers of '{times.name}' are read as {unit} since 1970."
+            return _within_years(times, times / per_second), [note]
+    _within_years(times, times)
+    largest = float(str(times.abs().max() or 0.0))
     if largest < _FIRST_USUAL_SECOND:
         return times, [
             f"Numbers of '{times.name}' are too small for a clock: their order is what counts, "
             "and each is taken as one second."
         ]
     return times, []
+
+
+def _within_years(times: pl.Series, seconds: pl.Series) -> pl.Series:
+    """Return the seconds. Raises: DataError for such as are beyond the year 9999."""
+    beyond = seconds.abs() > _LAST_SECOND
+    if beyond.any():
+        raise _not_times(times, beyond)
+    return seconds
 
 
 def _of_day_numbers(times: pl.Series) -> pl.Series | None:

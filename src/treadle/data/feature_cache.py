@@ -143,7 +143,8 @@ def _read_shard(path: Path) -> Shard:
     shard = Shard(tensors["hashes"], tensors["features"])
     with safe_open(path, framework="numpy") as file:
         metadata = file.metadata() or {}
-    if metadata.get("sha256") != _checksum(shard) or not len(shard.hashes):
+    sizes = {len(shard.hashes), len(shard.features)}
+    if metadata.get("sha256") != _checksum(shard) or 0 in sizes or len(sizes) > 1:
         raise ValueError(f"{path}: the features are not those that were written.")
     return shard
 

@@ -60,6 +60,7 @@ def check_table(
         *_leaks(sampled["train"], schema, target),
         *_missing(sampled, schema),
         *_infinite(sampled["train"], schema),
+        *_unseen(parts, schema),
         *_classes(parts, target),
         *_left_out(schema),
         *_sampling(parts),
@@ -80,6 +81,10 @@ def _rows(count: int) -> str:
     return "1 row" if count == 1 else f"{count:,} rows"
 
 
+def _of_100(share: float) -> str:
+    return f"{100 * share:.2g}" if share < 0.995 else f"{100 * share:.3g}"
+
+
 def _repeated_rows(parts: dict[str, pl.DataFrame], schema: Schema) -> Iterator[Finding]:
     """Rows alike in all that is learned from, inside train and between the parts."""
     names = [column.name for column in schema.used()]
@@ -89,8 +94,8 @@ def _repeated_rows(parts: dict[str, pl.DataFrame], schema: Schema) -> Iterator[F
         yield Finding(
             severity="note",
             title="Repeated rows",
-            sentence=f"{_rows(inside)} of training hold what another row holds, in every column "
-            "learned from.",
+            sentence=f"{_rows(inside)} of training {'holds' if inside == 1 else 'hold'} what "
+            "another row holds, in every column learned from.",
             evidence={"rows": inside, "of": len(hashes["train"])},
             action="remove them if they were exported twice",
         )
@@ -111,7 +116,7 @@ def _seen_before(
     yield Finding(
         severity="warning" if share >= _SEEN_BEFORE and not natural else "note",
         title=f"Rows of {part} were seen before",
-        sentence=f"{100 * share:.2g} of 100 rows of {part} ({count:,}) also stand in "
+        sentence=f"{_of_100(share)} of 100 rows of {part} ({count:,}) also stand in "
         f"{' or '.join(known)}, so the {part} figures may look better than new data will.",
         evidence={"rows": count, "of": total, "share": share},
         action="remove repeated rows, or part the data with --group",
@@ -191,12 +196,38 @@ def _infinite(train: pl.DataFrame, schema: Schema) -> Iterator[Finding]:
         )
 
 
+def _unseen(parts: dict[str, pl.DataFrame], schema: Schema) -> Iterator[Finding]:
+    """Tell of texts in validation and test that training lacks; large tables are not looked at."""
+    if parts["train"].height > _SAMPLE_ROWS:
+        return
+    counts: dict[str, int] = {}
+    examples: dict[str, str] = {}
+    for name in (column.name for column in schema.used() if column.kind == "category"):
+        known = text_of(parts["train"][name]).unique()
+        for part in ("validation", "test"):
+            cells = text_of(parts[part][name]).drop_nulls()
+            new = cells.filter(~cells.is_in(known.implode()))
+            if new.len():
+                counts[name] = counts.get(name, 0) + new.len()
+                examples.setdefault(name, str(new[0])[:40])
+    if counts:
+        told = ", ".join(f"'{name}' ('{examples[name]}')" for name in list(counts)[:_SHOWN])
+        yield Finding(
+            severity="note",
+            title="Values not seen in training",
+            sentence=f"Validation and test hold values that training does not, in {told}; they "
+            "are answered like any value that is not known.",
+            evidence=counts,
+        )
+
+
 def _classes(parts: dict[str, pl.DataFrame], target: TargetEncoder) -> Iterator[Finding]:
     if target.task == "number":
         return
     answers = pl.concat([text_of(part[target.column]) for part in parts.values()])
-    counts = {str(name): int(rows) for name, rows in answers.value_counts().iter_rows()}
-    rarest = min(counts, key=lambda name: counts[name])
+    counted = answers.rename("value").value_counts(name="rows")
+    counts = {str(name): int(rows) for name, rows in counted.iter_rows()}
+    rarest = min(counts, key=lambda name: (counts[name], name))
     total = sum(counts.values())
     if counts[rarest] < FEWEST_RARE_ROWS:
         yield Finding(
@@ -211,7 +242,7 @@ def _classes(parts: dict[str, pl.DataFrame], target: TargetEncoder) -> Iterator[
         yield Finding(
             severity="note",
             title="Uneven classes",
-            sentence=f"'{rarest}' is {100 * counts[rarest] / total:.2g} of 100 rows, so a high "
+            sentence=f"'{rarest}' is {_of_100(counts[rarest] / total)} of 100 rows, so a high "
             "accuracy says little: always answering the frequent class would have it too.",
             evidence=counts if len(counts) <= 20 else {rarest: counts[rarest]},
             action="judge by average precision, or say what mistakes cost",

@@ -17,20 +17,22 @@ import polars as pl
 from numpy.typing import NDArray
 
 from treadle.data import photo_notes, photo_table
-from treadle.data.photo import decode, digest, photo_size, require_pillow
+from treadle.data.photo import Oddity, decode, digest, header, photo_bytes, require_pillow
 from treadle.data.photo_files import (
     SUFFIXES,
     count_photos,
     entries,
     existing,
+    is_file,
     is_photo,
+    leads_outside,
     no_classes,
     no_photos,
     photos_below,
 )
 from treadle.errors import DataError
 
-__all__ = ["ImageIndex", "decode", "find_images", "list_photos", "threaded"]
+__all__ = ["ImageIndex", "check_broken", "decode", "find_images", "list_photos", "threaded"]
 
 LEAST_PER_CLASS = 3
 
@@ -58,6 +60,7 @@ class ImageIndex:
     hashes:  N SHA-256 digests of the files' contents: photos with the same must not be parted
     sizes:   N pairs (width, height) in pixels, upright
     notes:   what was noticed and left out, in plain sentences
+    num_broken: how many were left out because they could not be read
     """
 
     root: Path
@@ -67,6 +70,7 @@ class ImageIndex:
     hashes: list[str]
     sizes: list[tuple[int, int]]
     notes: list[str] = field(default_factory=list)
+    num_broken: int = 0
 
     def __len__(self) -> int:
         return len(self.files)
@@ -110,41 +114,61 @@ class ImageIndex:
         )
 
 
-def find_images(path: Path | str, *, target: str = "", threads: int = 8) -> ImageIndex:
+def find_images(
+    path: Path | str, *, target: str = "", photos: Path | str | None = None, threads: int = 8
+) -> ImageIndex:
     """Find the labelled photos of a folder with one sub-folder a class, or of a CSV of path,label.
 
     Each file is read once, in `threads` threads, for its digest and its header; a photo that
-    cannot be read is left out and named in `notes`. `target` is the CSV's label column, where
-    its name does not tell.
+    cannot be read is left out and named in `notes`.
 
-    Raises: DataError for no such path, no photos, fewer than two classes, or a class with fewer
-    than three photos; MissingExtraError without Pillow.
+    target: the CSV's label column, where its name does not tell
+    photos: the folder that the CSV's paths are relative to and may not lead out of; its own
+
+    Raises: DataError for no such path, no photos, more than one in a hundred broken, fewer than
+    two classes, or a class with fewer than three photos; MissingExtraError without Pillow.
     """
     require_pillow()
     path = existing(path)
-    listing = _from_folder(path) if path.is_dir() else _from_csv(path, target)
+    listing = _from_folder(path) if path.is_dir() else _from_csv(path, target, photos)
     index = _inspected(listing, threads)
+    check_broken(path, index.num_broken, len(index) + index.num_broken, index.notes)
     _check_classes(path, index.labels, index.notes)
     noticed = [*photo_notes.on_masks(index), *photo_notes.on_duplicates(index)]
     return replace(index, notes=[*index.notes, *noticed])
 
 
-def list_photos(path: Path | str) -> tuple[Path, list[Path]]:
+def list_photos(
+    path: Path | str, photos: Path | str | None = None
+) -> tuple[Path, list[Path | None]]:
     """Return (root, files relative to it) of new photos: one photo, a folder of any depth, a CSV.
 
-    A CSV's rows stay in their order, whether their files exist or not.
+    A CSV's rows stay in their order, whether their files exist or not; a path that leads out of
+    the folder `photos` (the CSV's own) is None.
 
     Raises: DataError for no such path, a folder without photos, a CSV without a column of paths.
     """
     path = existing(path)
     if path.is_dir():
-        files = [file.relative_to(path) for file in photos_below(path)]
+        files: list[Path | None] = [file.relative_to(path) for file in photos_below(path)]
         if not files:
             raise no_photos(path)
         return path, files
     if path.suffix.lower() in SUFFIXES:
         return path.parent, [Path(path.name)]
-    return path.parent, photo_table.read_paths(path)
+    root = existing(photos) if photos else path.parent
+    return root, photo_table.read_paths(path, root)
+
+
+def check_broken(path: Path | str, num_broken: int, num_photos: int, notes: Sequence[str]) -> None:
+    """Raise DataError where more than one photo in a hundred cannot be read."""
+    if num_broken * 100 > num_photos:
+        why = "".join(f"\n{note}" for note in notes)
+        raise DataError(
+            f"{path}: {num_broken:,} of {count_photos(num_photos)} cannot be read, which is more "
+            f"than 1 in 100.{why}",
+            "Were they copied whole? Save them anew, or take them out.",
+        )
 
 
 def threaded(work: Callable[[In], Out], items: Iterable[In], threads: int) -> list[Out]:
@@ -166,39 +190,58 @@ def _from_folder(root: Path) -> Listing:
     return Listing(root, files, labels, photo_notes.on_folders(root, found))
 
 
-def _from_csv(path: Path, target: str) -> Listing:
-    files, labels, notes = photo_table.read_labelled(path, target)
-    return Listing(path.parent, files, labels, notes)
+def _from_csv(path: Path, target: str, photos: Path | str | None) -> Listing:
+    root = existing(photos) if photos else path.parent
+    files, labels, notes = photo_table.read_labelled(path, target, root)
+    return Listing(root, files, labels, notes)
+
+
+class _Seen(NamedTuple):
+    """What one look at a file showed; `problem` is empty for a photo that can be used."""
+
+    problem: str
+    hash: str = ""
+    size: tuple[int, int] = (0, 0)
+    oddities: Sequence[Oddity] = ()
+    is_linked: bool = False
+
+
+def _look(root: Path, file: Path) -> _Seen:
+    try:
+        content = photo_bytes(root / file)
+        size, oddities = header(content, file.name)
+        return _Seen("", digest(content), size, oddities, leads_outside(root, file))
+    except FileNotFoundError:
+        return _Seen("there is no such file")
+    except OSError as error:
+        return _Seen(error.strerror or str(error))
+    except DataError as error:
+        return _Seen(error.message)
 
 
 def _inspected(listing: Listing, threads: int) -> ImageIndex:
-    """Read every file once: its digest and its size, or what is wrong with it."""
-
-    def inspect(file: Path) -> tuple[str, tuple[int, int], str]:
-        try:
-            content = (listing.root / file).read_bytes()
-            return digest(content), photo_size(content), ""
-        except FileNotFoundError:
-            return "", (0, 0), "there is no such file"
-        except OSError as error:
-            return "", (0, 0), error.strerror or str(error)
-        except DataError as error:
-            return "", (0, 0), error.message
-
-    seen = threaded(inspect, listing.files, threads)
-    kept = [place for place, (_, _, problem) in enumerate(seen) if not problem]
-    broken = [(listing.files[i], problem) for i, (_, _, problem) in enumerate(seen) if problem]
+    """Read every file once: its digest and its header, or what is wrong with it."""
+    seen = threaded(lambda file: _look(listing.root, file), listing.files, threads)
+    kept = [place for place, found in enumerate(seen) if not found.problem]
+    files = [listing.files[place] for place in kept]
+    broken = [(listing.files[i], found.problem) for i, found in enumerate(seen) if found.problem]
     labels = [listing.labels[place] for place in kept]
-    said = [photo_notes.left_out("could not be read", broken)] if broken else []
-    notes = [*listing.notes, *said]
+    odd = [(listing.files[place], seen[place].oddities) for place in kept]
+    linked = [listing.files[place] for place in kept if seen[place].is_linked]
     return ImageIndex(
         root=listing.root,
-        files=[listing.files[place] for place in kept],
+        files=files,
         labels=labels,
         classes=sorted(set(labels)),
-        hashes=[seen[place][0] for place in kept],
-        sizes=[seen[place][1] for place in kept],
-        notes=notes,
+        hashes=[seen[place].hash for place in kept],
+        sizes=[seen[place].size for place in kept],
+        notes=[
+            *listing.notes,
+            *([photo_notes.left_out("could not be read", broken)] if broken else []),
+            *photo_notes.on_oddities(odd),
+            *photo_notes.on_links(listing.root, linked),
+        ],
+        num_broken=sum(is_file(listing.root / file) for file, _ in broken),
     )
 
 

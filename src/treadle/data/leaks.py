@@ -14,6 +14,7 @@ from treadle.data.target import TargetEncoder
 
 _SAMPLE_ROWS = 20_000
 _MOST_BINS = 100
+_ROWS_A_BIN = 10
 _SUSPICIOUS = 0.98
 _FEWEST_ROWS = 50
 
@@ -35,22 +36,42 @@ class Leak:
 def find_leaks(train: pl.DataFrame, schema: Schema, target: TargetEncoder) -> list[Leak]:
     """Return the columns, left out ones too unless asked for, that alone nearly tell the target.
 
-    A column's values (numbers: 100 bins) get the mean answer of one half of the rows; how well
-    these tell the other half, and the other way round, is the score. 20,000 rows at most.
+    A column's values (numbers: up to 100 bins) get the mean answer of one half of the rows; how
+    well these tell the other half, and the other way round, is the score; or, where that is more,
+    how well the order of its numbers tells the answer. 20,000 rows at most.
     """
     rows = train.gather_every(max(-(-train.height // _SAMPLE_ROWS), 1))
     if rows.height < _FEWEST_ROWS:
-        return []
+        return _copies(rows, schema, target)
     answers = _answers(rows[schema.target], target)
     suspects = []
     for column in schema.used():
         codes = _codes(rows[column.name], column)
-        score = _cross_score(codes, answers, target)
+        score = max(
+            _cross_score(codes, answers, target),
+            _rank_score(rows[column.name], answers, target),
+        )
         if score >= _SUSPICIOUS:
             is_copy = _is_copy(rows[column.name], rows[schema.target])
             measure = "r2" if target.task == "number" else "roc_auc"
             suspects.append(Leak(column=column.name, measure=measure, score=score, is_copy=is_copy))
     return sorted(suspects, key=lambda leak: -leak.score)
+
+
+def _copies(rows: pl.DataFrame, schema: Schema, target: TargetEncoder) -> list[Leak]:
+    """Return the columns of a table too small for scores that say what the target says."""
+    measure = "r2" if target.task == "number" else "roc_auc"
+    return [
+        Leak(column=column.name, measure=measure, score=1.0, is_copy=True)
+        for column in schema.used()
+        if rows.height and _says_the_same(rows[column.name], rows[schema.target], target)
+    ]
+
+
+def _says_the_same(values: pl.Series, answers: pl.Series, target: TargetEncoder) -> bool:
+    if target.task != "number":
+        return values.null_count() == 0 and _is_copy(values, answers)
+    return values.dtype.is_numeric() and bool((values == answers).fill_null(False).all())
 
 
 def _answers(answers: pl.Series, target: TargetEncoder) -> NDArray[np.float64]:
@@ -71,10 +92,25 @@ def _codes(values: pl.Series, column: Column) -> NDArray[np.int64]:
     finite = numbers[np.isfinite(numbers)]
     if len(finite) == 0:
         return np.zeros(len(numbers), np.int64)
-    edges = np.unique(np.quantile(finite, np.linspace(0, 1, _MOST_BINS + 1)[1:-1]))
+    bins = min(_MOST_BINS, max(len(finite) // _ROWS_A_BIN, 2))
+    edges = np.unique(np.quantile(finite, np.linspace(0, 1, bins + 1)[1:-1]))
     codes = np.searchsorted(edges, numbers, side="right").astype(np.int64)
     codes[~np.isfinite(numbers)] = len(edges) + 1
     return codes
+
+
+def _rank_score(values: pl.Series, answers: NDArray[np.float64], target: TargetEncoder) -> float:
+    """Return how well the order of numbers alone tells two classes or a number; else 0."""
+    if not values.dtype.is_numeric() or values.null_count() or target.task == "classes":
+        return 0.0
+    ranks = values.cast(pl.Float64).rank().to_numpy()
+    if target.task == "two_classes":
+        area = _roc_auc(answers[:, 0], ranks)
+        return max(area, 1.0 - area)
+    others = pl.Series(answers[:, 0]).rank().to_numpy()
+    if np.ptp(ranks) == 0 or np.ptp(others) == 0:
+        return 0.0
+    return float(np.corrcoef(ranks, others)[0, 1] ** 2)
 
 
 def _cross_score(

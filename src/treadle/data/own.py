@@ -25,6 +25,7 @@ from treadle.data.own_files import source_of_files
 from treadle.data.own_sources import DatasetSource, DictSource, LoaderSource, TupleSource
 from treadle.data.parquet_files import are_files
 from treadle.data.row_groups import RowGroupSource
+from treadle.data.workers import PATIENCE_SECONDS
 from treadle.errors import DataError
 
 Own = TupleSource | DictSource | DatasetSource | LoaderSource | RowGroupSource
@@ -32,7 +33,13 @@ FINGERPRINT_ROWS = 100_000
 
 
 def as_source(
-    data: Any, *, batch_size: int, seed: int, device: torch.device, shuffle: bool = True
+    data: Any,
+    *,
+    batch_size: int,
+    seed: int,
+    device: torch.device,
+    shuffle: bool = True,
+    worker_timeout_seconds: float = PATIENCE_SECONDS,
 ) -> tuple[Own, list[str]]:
     """Return a source of a user's data, and what must be said of it.
 
@@ -46,7 +53,7 @@ def as_source(
     if are_files(data):
         return source_of_files(data, batch_size=batch_size, device=device), []
     if is_loader(data):
-        return _from_loader(data, seed, device)
+        return _from_loader(data, seed, device, worker_timeout_seconds)
     if isinstance(data, Mapping):
         tensors = {str(name): as_tensor(value, device) for name, value in data.items()}
         return DictSource(tensors, **options), []
@@ -113,11 +120,12 @@ def fingerprint(source: Own, held_out: Own | None = None) -> dict[str, Any]:
     their footers, whatever they are called. How many row groups are shuffled together is a part of
     it, for the order follows from that.
     """
-    digest = hashlib.sha256()
+    digest, files = hashlib.sha256(), []
     for part in (source, held_out):
         digest.update(str(part.num_rows if part else None).encode())
         if isinstance(part, RowGroupSource):
             facts = part.table.fingerprint() | {"groups_at_once": part.groups_at_once}
+            files += [file for file in part.table.marks() if file not in files]
             slots = [(slot.name, slot.columns, str(slot.dtype)) for slot in part.plan.slots]
             digest.update(f"{facts} {slots} {part.share}".encode())
         if isinstance(part, TensorSource):
@@ -125,7 +133,8 @@ def fingerprint(source: Own, held_out: Own | None = None) -> dict[str, Any]:
                 few = tensor.detach()[:: max(1, len(tensor) // FINGERPRINT_ROWS)].cpu()
                 digest.update(f"{name} {few.dtype} {tuple(tensor.shape)}".encode())
                 digest.update(few.contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
-    return {"sha256": digest.hexdigest(), "rows": source.num_rows}
+    found = {"sha256": digest.hexdigest(), "rows": source.num_rows}
+    return found | ({"files": files} if files else {})
 
 
 def _is_columns(data: Sequence[Any]) -> bool:
@@ -138,7 +147,9 @@ def _taken(value: Any, rows: Any) -> Any:
     return value[rows] if isinstance(value, Tensor) else np.asarray(value)[rows]
 
 
-def _from_loader(loader: Any, seed: int, device: torch.device) -> tuple[Own, list[str]]:
+def _from_loader(
+    loader: Any, seed: int, device: torch.device, worker_timeout_seconds: float
+) -> tuple[Own, list[str]]:
     if _has_standard_order(loader):
         source = DatasetSource(
             loader.dataset,
@@ -148,13 +159,14 @@ def _from_loader(loader: Any, seed: int, device: torch.device) -> tuple[Own, lis
             drop_last=loader.drop_last,
             collate=loader.collate_fn,
             loading=_loading(loader),
+            worker_timeout_seconds=worker_timeout_seconds,
             device=device,
         )
         return source, [
             "the DataLoader's sampler is a standard one, so Treadle's own took its place: the "
             "order is a function of the seed and the epoch, and a resume is exact."
         ]
-    own = LoaderSource(loader, device)
+    own = LoaderSource(loader, device, worker_timeout_seconds=worker_timeout_seconds)
     if own.exact:
         return own, ["the DataLoader keeps its own place, which is saved with each checkpoint."]
     return own, [
@@ -177,5 +189,6 @@ def _has_standard_order(loader: Any) -> bool:
         and type(loader.sampler) in (RandomSampler, SequentialSampler)
         and not getattr(loader.sampler, "replacement", False)
         and type(loader.batch_sampler) is BatchSampler
+        and loader.batch_size is not None  # a batch sampler of the user's own leaves it out
         and len(loader.sampler) == len(loader.dataset)  # type: ignore[arg-type]
     )

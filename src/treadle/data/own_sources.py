@@ -20,6 +20,7 @@ from treadle.data.sampling import (
     leave_stopping_to_parent,
     set_generators,
 )
+from treadle.data.workers import PATIENCE_SECONDS, Workers
 from treadle.errors import DataError
 
 OwnBatch = Any
@@ -52,6 +53,10 @@ class DatasetSource:
     after a resume, and however many worker processes fetch.
 
     loading: options of torch's DataLoader, such as num_workers
+    worker_timeout_seconds: how long a worker process may take over a batch, where `loading` does
+             not say; see data/workers.py
+
+    Raises: DataError naming the row where a worker process hangs or dies.
     """
 
     def __init__(
@@ -64,6 +69,7 @@ class DatasetSource:
         drop_last: bool = False,
         collate: Callable[[list[Any]], OwnBatch] | None = None,
         loading: Mapping[str, Any] | None = None,
+        worker_timeout_seconds: float = PATIENCE_SECONDS,
         device: torch.device | None = None,
     ) -> None:
         self.dataset = dataset
@@ -75,6 +81,10 @@ class DatasetSource:
         self.shuffle = shuffle
         self.collate = collate or default_collate
         self.loading = dict(loading or {})
+        num_workers = self.loading.get("num_workers", 0)
+        if num_workers and not self.loading.get("timeout"):
+            self.loading["timeout"] = worker_timeout_seconds
+        self.workers = Workers(num_workers)
         self.device = device or torch.device("cpu")
         whole = self.num_rows // batch_size
         self.steps_per_epoch = whole if drop_last and whole else -(-self.num_rows // batch_size)
@@ -102,13 +112,13 @@ class DatasetSource:
     def _fetch(self, chunks: list[list[int]], epoch: int) -> Iterator[OwnBatch]:
         at_start = self.loading.get("worker_init_fn")
         loader: DataLoader[Any] = DataLoader(
-            SeededDataset(self.dataset, self.seed, epoch),
+            SeededDataset(self.dataset, self.seed, epoch, self.workers.at),
             batch_sampler=chunks,
             collate_fn=self.collate,
             generator=torch.Generator().manual_seed(mix(self.seed, epoch, 1)),
             **{**self.loading, "worker_init_fn": partial(leave_stopping_to_parent, at_start)},
         )
-        for batch in loader:
+        for batch in self.workers.watched(loader, epoch, chunks):
             yield to_device(batch, self.device)
 
 
@@ -118,10 +128,24 @@ class LoaderSource:
     Where it has a state_dict (torchdata's StatefulDataLoader), that is saved and put back;
     otherwise a resume starts its epoch anew, and `exact` is False. Of a stream that does not know
     its length, the rows and steps of an epoch are guesses until a first epoch was turned.
+
+    worker_timeout_seconds: how long a worker process of a torch DataLoader may take over a batch,
+        where the loader itself does not say
+
+    Raises: DataError naming the batch where a worker process hangs or dies.
     """
 
-    def __init__(self, loader: Any, device: torch.device | None = None) -> None:
+    def __init__(
+        self,
+        loader: Any,
+        device: torch.device | None = None,
+        *,
+        worker_timeout_seconds: float = PATIENCE_SECONDS,
+    ) -> None:
         self.loader = loader
+        if isinstance(loader, DataLoader) and loader.num_workers and not loader.timeout:
+            loader.timeout = worker_timeout_seconds
+        self.workers = Workers(0)
         self.device = device or torch.device("cpu")
         self.batch_size = getattr(loader, "batch_size", None) or 1
         try:
@@ -138,7 +162,7 @@ class LoaderSource:
         empty = 0  # a loader put back at the end of an epoch has nothing left in its first pass
         while empty < 2:
             before, states = position, generators()
-            for batch, is_last in self._marked(position // self.batch_size):
+            for batch, is_last in self._marked(position // self.batch_size, epoch):
                 position += self.batch_size
                 after = Cursor(epoch + 1, 0) if is_last else Cursor(epoch, position)
                 if is_last:
@@ -152,17 +176,17 @@ class LoaderSource:
         raise DataError("the DataLoader yielded no batch.", "Does its dataset have rows?")
 
     def once(self) -> Iterator[OwnBatch]:
-        for batch in self.loader:
+        for batch in self.workers.watched(self.loader):
             yield to_device(batch, self.device)
 
-    def _marked(self, taken: int) -> Iterator[tuple[OwnBatch, bool]]:
+    def _marked(self, taken: int, epoch: int) -> Iterator[tuple[OwnBatch, bool]]:
         """Yield (batch, whether it is the epoch's last); never ahead where the length is known.
 
         Going on in the middle of an epoch leaves the process's generators as a run that was never
         left would have them.
         """
         with kept_generators() if taken else nullcontext():
-            items = iter(self.loader)
+            items = self.workers.watched(iter(self.loader), epoch, taken=taken)
         if self.num_batches is None:
             yield from _mark_last(items)
             return

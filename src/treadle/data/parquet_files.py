@@ -32,12 +32,14 @@ class ParquetTable:
     footers: pyarrow's FileMetaData of each file
     columns: name → pyarrow type, those of the first file
     groups:  the row groups that hold rows, in the order of the files
+    stamps:  (bytes, time of the last change) of each file when its footer was read
     """
 
     paths: tuple[Path, ...]
     footers: tuple[Any, ...]
     columns: dict[str, Any]
     groups: tuple[Group, ...]
+    stamps: tuple[tuple[int, int], ...]
 
     @property
     def num_rows(self) -> int:
@@ -66,11 +68,33 @@ class ParquetTable:
     def fingerprint(self) -> Json:
         """Return what tells this data from other data: sizes, types, row groups, statistics."""
         digest = hashlib.sha256()
-        for path, footer in zip(self.paths, self.footers, strict=True):
-            digest.update(f"{path.stat().st_size} {footer.schema.to_arrow_schema()}".encode())
-            for number in range(footer.num_row_groups):
-                digest.update(repr(footer.row_group(number).to_dict()).encode())
+        for number in range(len(self.paths)):
+            self._add_to(digest, number)
         return {"sha256": digest.hexdigest(), "rows": self.num_rows, "files": len(self.paths)}
+
+    def marks(self) -> list[Json]:
+        """Return each file's name with a digest of its own, so that a changed one can be named."""
+        found = []
+        for number, path in enumerate(self.paths):
+            digest = hashlib.sha256()
+            self._add_to(digest, number)
+            found.append({"name": str(path), "sha256": digest.hexdigest()})
+        return found
+
+    def refuse_changed(self, number: int) -> None:
+        """Make sure that a file is what it was when its footer was read. Raises: DataError."""
+        path = self.paths[number]
+        if stamp(path) != self.stamps[number]:
+            raise DataError(
+                f"'{path}' was changed while it was being trained on.",
+                "Put the file back as it was and resume, or start a new run with the new one.",
+            )
+
+    def _add_to(self, digest: Any, number: int) -> None:
+        path, footer = self.paths[number], self.footers[number]
+        digest.update(f"{path.stat().st_size} {footer.schema.to_arrow_schema()}".encode())
+        for group in range(footer.num_row_groups):
+            digest.update(repr(footer.row_group(group).to_dict()).encode())
 
     def _sum(self, name: str, fact: str) -> int:
         return sum(int(getattr(found, fact) or 0) for found in self._statistics(name))
@@ -83,6 +107,15 @@ class ParquetTable:
             for number in range(footer.num_row_groups):
                 found.append(footer.row_group(number).column(place).statistics)  # noqa: PERF401
         return [statistics for statistics in found if statistics is not None]
+
+
+def stamp(path: Path) -> tuple[int, int]:
+    """Return a file's size and the time of its last change; (0, 0) where it is not there."""
+    try:
+        found = path.stat()
+    except OSError:
+        return 0, 0
+    return found.st_size, found.st_mtime_ns
 
 
 def are_files(data: Any) -> bool:
@@ -104,6 +137,7 @@ def open_parquet(data: Any) -> ParquetTable:
         raise MissingExtraError("pyarrow", "parquet", "Training from Parquet files") from error
     given = [data] if isinstance(data, (str, Path)) else list(data)
     paths, problems = _expanded(given)
+    stamps = tuple(map(stamp, paths))
     footers = []
     for path in paths:
         footer, problem = _footer(path)
@@ -117,7 +151,13 @@ def open_parquet(data: Any) -> ParquetTable:
     if problems:
         raise DataError.of(problems)
     columns = {field.name: field.type for field in footers[0].schema.to_arrow_schema()}
-    return ParquetTable(paths=tuple(paths), footers=tuple(footers), columns=columns, groups=groups)
+    return ParquetTable(
+        paths=tuple(paths),
+        footers=tuple(footers),
+        columns=columns,
+        groups=groups,
+        stamps=stamps,
+    )
 
 
 def _expanded(given: Sequence[str | Path]) -> tuple[list[Path], list[tuple[str, str]]]:

@@ -78,6 +78,7 @@ class Reader:
     def _file(self, number: int) -> Any:
         import pyarrow.parquet
 
+        self.table.refuse_changed(number)
         if number not in self._open:
             if len(self._open) >= _MOST_OPEN:
                 self._open.pop(next(iter(self._open))).close()

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import stat
 from io import BytesIO
-from pathlib import Path
-from typing import TYPE_CHECKING
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,8 +19,13 @@ if TYPE_CHECKING:
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF")
 """The only decoders that are ever given a file."""
 
+BYTES_LIMIT = 1 << 30
+"""Larger files are not read: no photo is so large, and a whole one has to be in memory."""
+
 PIXELS_LIMIT = 89_000_000
 """Larger pictures are refused before they are unpacked: a small file may hold terabytes."""
+
+Oddity = Literal["cmyk", "see_through", "deep", "palette", "turned", "several", "misnamed"]
 
 DECODING_VERSION = 1
 """Raised when `decode` gives other pixels than before, so that no old cached feature is used."""
@@ -40,7 +46,7 @@ def decode(source: Path | bytes, size: tuple[int, int] | None = None) -> NDArray
     """
     name = "" if isinstance(source, bytes) else f"{source}: "
     try:
-        content = source if isinstance(source, bytes) else source.read_bytes()
+        content = source if isinstance(source, bytes) else photo_bytes(source)
         with _opened(content) as image:
             return _pixels(image, size)
     except DataError as error:
@@ -54,13 +60,74 @@ def photo_size(content: bytes) -> tuple[int, int]:
 
     Raises: DataError as `decode` does.
     """
+    return header(content)[0]
+
+
+def header(content: bytes, name: str = "") -> tuple[tuple[int, int], list[Oddity]]:
+    """Return (width, height) upright, and in what a photo differs from RGB of 8 bits a channel.
+
+    Only the header is read, except of a PNG. `decode` evens all of it out, in training and serving
+    alike.
+
+    name: the file's, whose ending may be that of another format
+
+    Raises: DataError as `decode` does.
+    """
     try:
         with _opened(content) as image:
-            return _upright(image.size, image)
+            oddities = _oddities(image, name)  # first: looking for EXIF may unpack a PNG
+            return _upright(image.size, image), oddities
     except DataError:
         raise
     except Exception as error:
         raise DataError(_reason(error)) from None
+
+
+def photo_bytes(path: Path) -> bytes:
+    """Return a file's content.
+
+    Raises: DataError for what is no file (a pipe would never end) or too large; OSError.
+    """
+    try:
+        found = path.stat()
+    except ValueError:  # a NUL among the letters of its name
+        raise DataError("its name is not one that a file can have.") from None
+    if not stat.S_ISREG(found.st_mode):
+        raise DataError("it is not a file.")
+    if found.st_size > BYTES_LIMIT:
+        raise DataError(f"it has {found.st_size:,} bytes, more than {BYTES_LIMIT:,}.", _SMALLER)
+    return path.read_bytes()
+
+
+def _oddities(image: Image, name: str) -> list[Oddity]:
+    mode, format_ = image.mode, "JPEG" if image.format == "MPO" else image.format or ""
+    expected = _ENDINGS.get(PurePath(name).suffix.lower(), format_)
+    several = image.format != "MPO" and getattr(image, "n_frames", 1) > 1
+    facts: dict[Oddity, bool] = {
+        "cmyk": mode == "CMYK",
+        "see_through": mode in _SEE_THROUGH or "transparency" in image.info,
+        "deep": mode[0] in "IF" or ";16" in _stored(image),
+        "palette": mode in ("P", "PA"),
+        "turned": image.getexif().get(_ORIENTATION, 1) != 1,
+        "several": several,
+        "misnamed": format_ != expected,
+    }
+    return [oddity for oddity, there in facts.items() if there]
+
+
+def _stored(image: Image) -> str:
+    """Return how a picture that is not unpacked yet is stored, such as RGB;16B."""
+    return " ".join(str(tile[-1]) for tile in getattr(image, "tile", []))
+
+
+_SEE_THROUGH = ("RGBA", "LA", "PA", "La", "RGBa")
+_ENDINGS = {
+    **dict.fromkeys((".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"), "JPEG"),
+    **dict.fromkeys((".tif", ".tiff"), "TIFF"),
+    ".png": "PNG",
+    ".webp": "WEBP",
+    ".bmp": "BMP",
+}
 
 
 def digest(content: bytes) -> str:
@@ -115,7 +182,7 @@ def _as_rgb(image: Image) -> Image:
 
     if image.mode[0] in "IF":  # 16-bit, 32-bit and float grey
         return PIL.Image.fromarray(_eight_bits(np.asarray(image))).convert("RGB")
-    if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
+    if image.mode in _SEE_THROUGH or "transparency" in image.info:
         image = image.convert("RGBA")
         white = PIL.Image.new("RGBA", image.size, (255, 255, 255, 255))
         return PIL.Image.alpha_composite(white, image).convert("RGB")

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from treadle.data.feature_cache import FeatureCache
-from treadle.data.photo import decode, digest, photo_size, require_pillow
+from treadle.data.photo import decode, digest, photo_bytes, photo_size, require_pillow
 from treadle.errors import DataError
 
 if TYPE_CHECKING:
@@ -209,7 +209,7 @@ def _photos_at_once(maker: FeatureMaker) -> int:
 def _opened(path: Path, expected: str, maker: FeatureMaker) -> _Opened:
     """Read and unpack a photo that is expected to have a digest, where one is given."""
     try:
-        content = path.read_bytes()
+        content = photo_bytes(path)
         found = digest(content)
         if expected and found != expected:
             return _Opened(hash=expected, problem="the file was changed while it was being used")
@@ -239,8 +239,8 @@ def _digests(paths: Sequence[Path], threads: int) -> list[str]:
 
     def read(path: Path) -> str:
         try:
-            return digest(path.read_bytes())
-        except OSError:
+            return digest(photo_bytes(path))
+        except (OSError, DataError):
             return ""
 
     with ThreadPoolExecutor(max(1, threads)) as pool:

@@ -37,6 +37,40 @@ def _is_hidden(name: str) -> bool:
     return name.startswith(".") or name.lower() in ("thumbs.db", "desktop.ini", "__macosx")
 
 
+def is_file(path: Path) -> bool:
+    """Return whether a path, of any letters and length, is a file."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # a name too long, or one with a NUL in it
+        return False
+
+
+def inside(root: Path, name: str) -> Path | None:
+    """Return the path `name` relative to `root`, without ".."; None where it leads outside.
+
+    Links are not looked at: they are in the folder because somebody put them there.
+    """
+    top = Path(os.path.normpath(root.absolute()))
+    whole = Path(os.path.normpath(top / name))
+    if whole.is_relative_to(top):
+        return whole.relative_to(top)
+    try:
+        found = Path(name).resolve()  # the same place by its other name, where `root` is a link
+    except (OSError, ValueError, RuntimeError):
+        return None
+    real = top.resolve()
+    is_below = Path(name).is_absolute() and found.is_relative_to(real)
+    return found.relative_to(real) if is_below else None
+
+
+def leads_outside(root: Path, file: Path) -> bool:
+    """Return whether a file below `root` is, or lies behind, a link to another place."""
+    try:
+        return not (root / file).resolve().is_relative_to(root.resolve())
+    except (OSError, ValueError, RuntimeError):
+        return False
+
+
 def count_photos(count: int) -> str:
     return "1 photo" if count == 1 else f"{count:,} photos"
 

@@ -7,20 +7,63 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from treadle.data.photo import Oddity
 from treadle.data.photo_files import count_photos, entries, is_photo, photos_below
 
 if TYPE_CHECKING:
     from treadle.data.images import ImageIndex
 
+_LONGEST_NAME = 300
 _MASK_NAMES = frozenset("mask masks ground_truth groundtruth annotation annotations".split())
 
 
 def left_out(what: str, broken: Sequence[tuple[Path, str]]) -> str:
     """Return a sentence that names the first five files left out, and why."""
-    first = "; ".join(f"{file}: {text.rstrip('.')}" for file, text in broken[:5])
+    first = "; ".join(
+        f"{str(file)[:_LONGEST_NAME]}: {text.rstrip('.')}" for file, text in broken[:5]
+    )
     was = "was" if len(broken) == 1 else "were"
     more = f"; and {len(broken) - 5:,} more" if len(broken) > 5 else ""
     return f"{count_photos(len(broken))} {what} and {was} left out: {first}{more}."
+
+
+_EVENED_OUT: Mapping[Oddity, str] = {
+    "cmyk": "{count} in the colours of print (CMYK)",
+    "see_through": "{count} with see-through parts, shown on white",
+    "deep": "{count} with more than 8 bits a channel",
+    "palette": "{count} with a palette of colours",
+    "turned": "{count} turned upright as the camera says",
+    "several": "{count} with several pages or frames, of which the first is taken",
+    "misnamed": "{count} whose ending is that of another format ({first})",
+}
+
+
+def on_oddities(odd: Sequence[tuple[Path, Sequence[Oddity]]]) -> list[str]:
+    """Return a sentence on the photos that are no plain pictures, or nothing."""
+    by_kind: dict[Oddity, list[Path]] = defaultdict(list)
+    for file, kinds in odd:
+        for kind in kinds:
+            by_kind[kind].append(file)
+    told = "; ".join(
+        words.format(count=f"{len(by_kind[kind]):,}", first=by_kind[kind][0])
+        for kind, words in _EVENED_OUT.items()
+        if kind in by_kind
+    )
+    count = sum(bool(kinds) for _, kinds in odd)
+    are = "is no plain picture" if count == 1 else "are no plain pictures"
+    alike = "evened out in the same way in training and in every prediction"
+    return [f"{count_photos(count)} {are}, and {alike}: {told}."] if told else []
+
+
+def on_links(root: Path, linked: Sequence[Path]) -> list[str]:
+    """Return a sentence on the files that are links to places outside `root`, or nothing."""
+    if not linked:
+        return []
+    are = "is a link" if len(linked) == 1 else "are links"
+    return [
+        f"{count_photos(len(linked))} {are} that lead out of {root}, {linked[0]} the first: what "
+        "they lead to is read."
+    ]
 
 
 def on_folders(root: Path, found: Mapping[Path, Sequence[Path]]) -> list[str]:

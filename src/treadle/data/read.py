@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import glob
-import json
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,19 +10,22 @@ from typing import TypeVar
 
 import polars as pl
 
-from treadle.data.delimited import DelimitedFile, first_line, open_delimited, parse_delimited
+from treadle.data.delimited import (
+    DelimitedFile,
+    line_in_file,
+    open_delimited,
+    parse_delimited,
+)
 from treadle.data.frames import to_frame
-from treadle.data.recognise import CellFormat, recognise
-from treadle.errors import DataError, MissingExtraError, did_you_mean
+from treadle.data.recognise import CellFormat, Recognised, recognise
+from treadle.data.typed_files import EXCEL, JSON, PARQUET, read_typed, told, told_quoted
+from treadle.errors import DataError, did_you_mean
 
 __all__ = ["EXTENSIONS", "ReadResult", "read_memory", "read_tables", "to_frame"]
 
 _DELIMITED = (".csv", ".tsv", ".txt")
 _PACKED = tuple(name + packing for name in _DELIMITED for packing in (".gz", ".zst"))
-_JSON = (".jsonl", ".ndjson", ".json")
-_PARQUET = (".parquet", ".pq")
-_EXCEL = (".xlsx", ".xlsm", ".xls", ".xlsb")
-EXTENSIONS = (*_DELIMITED, *_PACKED, *_JSON, *_PARQUET, *_EXCEL)
+EXTENSIONS = (*_DELIMITED, *_PACKED, *JSON, *PARQUET, *EXCEL)
 """File name endings that `read_tables` knows."""
 
 In = TypeVar("In")
@@ -35,13 +37,39 @@ _SHOWN = 5
 class ReadResult:
     """A table as read.
 
-    notes:   plain sentences on what was recognised or assumed
-    formats: column → how its cells were written, for the schema and for reading later files alike
+    notes:       plain sentences on what was recognised or assumed
+    formats:     column → how its cells were written, for the schema and for reading later files
+                 alike
+    not_numbers: column → the first rows whose cell says NaN rather than being empty
+    ambiguous:   column → the first row whose date could have the day first or the month
+    files:       the files in their order, each with its number of rows; none for data in memory
     """
 
     frame: pl.DataFrame
     notes: list[str] = field(default_factory=list)
     formats: dict[str, CellFormat] = field(default_factory=dict)
+    not_numbers: dict[str, list[int]] = field(default_factory=dict)
+    ambiguous: dict[str, int] = field(default_factory=dict)
+    files: list[tuple[Path, int]] = field(default_factory=list)
+
+    def places(self, rows: Sequence[int]) -> str:
+        """Return where rows of the frame stand, the first five: "sales.csv line 7, line 9"."""
+        found: list[str] = []
+        before = None
+        for row in rows[:_SHOWN]:
+            name, place = self._place(row)
+            found.append(place if name == before else f"{name} {place}".strip())
+            before = name
+        return ", ".join(found)
+
+    def _place(self, row: int) -> tuple[str, str]:
+        for path, count in self.files:
+            if row < count:
+                is_text = _extension(path) in (*_DELIMITED, *_PACKED)
+                line = line_in_file(path, row) if is_text else None
+                return str(path), f"line {line}" if line else f"row {row + 1}"
+            row -= count
+        return "", f"row {row + 1}"
 
 
 @dataclass(kw_only=True)
@@ -84,12 +112,16 @@ def read_tables(
     frame, notes = _join([part.path for part in opened], frames)
     typed = all(part.typed for part in opened)
     found = recognise(frame, numbers=not typed, european=european, as_text=kept)
-    told = [note for part in opened for note in part.notes]
-    told += [note for part in opened if part.delimited for note in part.delimited.notes]
+    said = [note for part in opened for note in part.notes]
+    said += [note for part in opened if part.delimited for note in part.delimited.notes]
     if codes:
         names = ", ".join(f"'{name}'" for name in codes[:_SHOWN])
-        told.append(f"Cells of {names} begin with 0, so they are read as codes, not as numbers.")
-    return ReadResult(frame=found.frame, notes=told + notes + found.notes, formats=found.formats)
+        said.append(f"Cells of {names} begin with 0, so they are read as codes, not as numbers.")
+    return _result(
+        found,
+        said + notes + found.notes,
+        [(part.path, frame.height) for part, frame in zip(opened, frames, strict=True)],
+    )
 
 
 def read_memory(data: object, *, as_text: Collection[str] = ()) -> ReadResult:
@@ -97,7 +129,18 @@ def read_memory(data: object, *, as_text: Collection[str] = ()) -> ReadResult:
     found = recognise(to_frame(data), numbers=False, as_text=as_text)
     if found.frame.height == 0:
         raise DataError("The table has no rows.", "give a table with rows")
-    return ReadResult(frame=found.frame, notes=found.notes, formats=found.formats)
+    return _result(found, found.notes, [])
+
+
+def _result(found: Recognised, notes: list[str], files: list[tuple[Path, int]]) -> ReadResult:
+    return ReadResult(
+        frame=found.frame,
+        notes=notes,
+        formats=found.formats,
+        not_numbers=found.not_numbers,
+        ambiguous=found.ambiguous,
+        files=files,
+    )
 
 
 def _collect(read: Callable[[In], Out], inputs: Sequence[In]) -> list[Out]:
@@ -122,7 +165,7 @@ def _expand(given: Path | str) -> list[Path]:
         tables = [p for p in inside if _extension(p)]
         if not tables:
             raise DataError(
-                f"The folder {path} holds no table; it holds {_told([p.name for p in inside])}.",
+                f"The folder {path} holds no table; it holds {told([p.name for p in inside])}.",
                 f"supported: {' '.join(EXTENSIONS)}",
             )
         top = [p for p in tables if p.parent == path]
@@ -141,18 +184,6 @@ def _is_visible(path: Path, folder: Path) -> bool:
     return not any(part.startswith((".", "_")) for part in path.relative_to(folder).parts)
 
 
-def _told(names: list[str]) -> str:
-    if not names:
-        return "nothing"
-    return ", ".join(names[:_SHOWN]) + (
-        f" and {len(names) - _SHOWN} more" if names[_SHOWN:] else ""
-    )
-
-
-def _told_quoted(names: list[str]) -> str:
-    return _told([f"'{name}'" for name in names])
-
-
 def _no_such_file(path: Path) -> DataError:
     parent = path.parent
     while not parent.exists():
@@ -164,7 +195,7 @@ def _no_such_file(path: Path) -> DataError:
     suggestion = did_you_mean(path.name, neighbours)
     return DataError(
         f"There is no file {path}.",
-        f"{suggestion}{parent.resolve()} holds {_told(tables or neighbours)}",
+        f"{suggestion}{parent.resolve()} holds {told(tables or neighbours)}",
     )
 
 
@@ -183,102 +214,10 @@ def _open(path: Path, sheet: str | None) -> _Part:
         )
     if path.stat().st_size == 0:
         raise DataError(f"{path} is empty (0 bytes).", "check how it was written")
-    if extension in _PARQUET:
-        return _Part(path=path, frame=_with_rows(path, _read_parquet(path)))
-    if extension in _JSON:
-        return _Part(path=path, frame=_with_rows(path, _read_json(path)))
-    if extension in _EXCEL:
-        frame, notes = _read_excel(path, sheet)
-        return _Part(path=path, frame=_with_rows(path, frame), typed=False, notes=notes)
+    if extension in (*PARQUET, *JSON, *EXCEL):
+        frame, notes = read_typed(path, extension, sheet)
+        return _Part(path=path, frame=frame, typed=extension not in EXCEL, notes=notes)
     return _Part(path=path, delimited=open_delimited(path), typed=False)
-
-
-def _with_rows(path: Path, frame: pl.DataFrame) -> pl.DataFrame:
-    if frame.height == 0 or frame.width == 0:
-        raise DataError(f"{path} has no rows.", "give a file with rows")
-    return frame
-
-
-def _read_parquet(path: Path) -> pl.DataFrame:
-    try:
-        return pl.read_parquet(path, hive_partitioning=False)
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise DataError(
-            f"{path} is not a whole Parquet file: {first_line(error)}", "write it again"
-        ) from error
-
-
-def _read_json(path: Path) -> pl.DataFrame:
-    """Read JSON lines, or one JSON list of objects; objects inside objects become a.b columns."""
-    try:
-        with path.open("rb") as file:
-            is_list = file.read(64).removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"["
-        reader = pl.read_json if is_list else pl.read_ndjson
-        frame = reader(path, infer_schema_length=None)
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise DataError(
-            f"{path} is not JSON lines (one object a line){_broken_lines(path)}.",
-            "repair these lines, or write the file again",
-        ) from error
-    structs = [name for name, dtype in frame.schema.items() if isinstance(dtype, pl.Struct)]
-    for name in structs:
-        frame = frame.unnest(name, separator=".")
-    return frame
-
-
-def _broken_lines(path: Path) -> str:
-    broken = []
-    for number, line in enumerate(path.read_bytes().splitlines(), 1):
-        try:
-            whole = not line.strip() or isinstance(json.loads(line), dict)
-        except ValueError:
-            whole = False
-        if not whole:
-            broken.append(str(number))
-        if len(broken) == _SHOWN:
-            break
-    return f": line {', '.join(broken)}" if broken else ""
-
-
-def _read_excel(path: Path, sheet: str | None) -> tuple[pl.DataFrame, list[str]]:
-    try:
-        import fastexcel
-    except ImportError as error:
-        raise MissingExtraError("fastexcel", "excel", f"Reading {path.name}") from error
-    try:
-        names = fastexcel.read_excel(path).sheet_names
-    except fastexcel.FastExcelError as error:
-        raise DataError(f"{path} is not a readable Excel file.", "save it again") from error
-    if sheet is not None and sheet not in names:
-        raise DataError(
-            f"{path} has no sheet '{sheet}'; it has {_told_quoted(names)}.",
-            f"{did_you_mean(sheet, names)}choose one with --sheet",
-        )
-    for name in [sheet] if sheet is not None else names:
-        frame = _read_sheet(path, name)
-        if frame.height:
-            several = len(names) > 1 and sheet is None
-            others = _told_quoted([other for other in names if other != name])
-            said = f"{path.name}: the sheet '{name}' is read; --sheet chooses another ({others})."
-            return frame, [said] if several else []
-    raise DataError(
-        f"{path} has no sheet with rows (sheets: {_told_quoted(names)}).",
-        "a sheet needs a line of column names and rows below it",
-    )
-
-
-def _read_sheet(path: Path, sheet: str) -> pl.DataFrame:
-    frame = pl.read_excel(path, sheet_name=sheet, infer_schema_length=None, raise_if_empty=False)
-    names = frame.columns
-    unnamed = [name for name in names if name.startswith("__UNNAMED__")]
-    empty = [name for name in unnamed if frame[name].null_count() == frame.height]
-    frame = frame.drop(empty)
-    if frame.width and len(unnamed) - len(empty) > frame.width / 2:
-        raise DataError(
-            f"The first line of sheet '{sheet}' in {path} holds no column names.",
-            "remove title lines above the table",
-        )
-    return frame.rename({name: name.strip() for name in frame.columns})
 
 
 def _join(paths: list[Path], frames: list[pl.DataFrame]) -> tuple[pl.DataFrame, list[str]]:
@@ -289,7 +228,7 @@ def _join(paths: list[Path], frames: list[pl.DataFrame]) -> tuple[pl.DataFrame, 
     for path, frame in zip(paths, frames, strict=True):
         lacking = [name for name in everything if name not in frame.columns]
         if lacking:
-            problems.append((f"{path} lacks {_told_quoted(lacking)}.", ""))
+            problems.append((f"{path} lacks {told_quoted(lacking)}.", ""))
     if problems:
         problems.append(("The files' columns must agree.", "give files of one kind"))
         raise DataError.of(problems)
@@ -298,8 +237,8 @@ def _join(paths: list[Path], frames: list[pl.DataFrame]) -> tuple[pl.DataFrame, 
     mixed = [name for name, kind in kinds.items() if len(kind) > 1]
     frames = [frame.select(names).with_columns(pl.col(mixed).cast(pl.String)) for frame in frames]
     if mixed:
-        told = _told_quoted(mixed)
-        notes.append(f"The files differ in what {told} holds; it is read as text.")
+        names_told = told_quoted(mixed)
+        notes.append(f"The files differ in what {names_told} holds; it is read as text.")
     return pl.concat(frames, how="vertical_relaxed", rechunk=True), notes
 
 

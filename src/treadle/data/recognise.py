@@ -10,7 +10,14 @@ import polars as pl
 from polars import selectors
 
 from treadle.contracts import Frozen
-from treadle.data.dates import could_be_dates, find_date_spelling, is_day_first, parse_dates, spell
+from treadle.data.dates import (
+    DateSpelling,
+    could_be_dates,
+    find_date_spelling,
+    is_day_first,
+    parse_dates,
+    spell,
+)
 
 MISSING_WORDS = (
     *("", "NA", "N/A", "n/a", "na", "n.a.", "#N/A", "#NA", "<NA>", "NULL", "null", "Null"),
@@ -32,6 +39,8 @@ _LEADING_ZERO = r"^[+-]?0\d+$"
 _MOST_ODD_WORDS, _MOST_ODD_SHARE = 5, 0.05
 _SAMPLE_SIZE = 1000
 _EXACT_INTEGERS = 2.0**53
+_NAN_WORDS = ("NaN", "nan", "NAN", "-nan", "+nan", "-NaN")
+_ROWS_KEPT = 5
 
 
 class CellFormat(Frozen):
@@ -51,11 +60,17 @@ class CellFormat(Frozen):
 
 @dataclass(kw_only=True)
 class Recognised:
-    """A frame whose number-like and date-like text columns were turned, and what was turned."""
+    """A frame whose number-like and date-like text columns were turned, and what was turned.
+
+    not_numbers: column → the first rows whose cell says NaN rather than being empty
+    ambiguous:   column → the first row whose date could have the day first or the month
+    """
 
     frame: pl.DataFrame
     formats: dict[str, CellFormat] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    not_numbers: dict[str, list[int]] = field(default_factory=dict)
+    ambiguous: dict[str, int] = field(default_factory=dict)
 
 
 def blank_missing(text: pl.Series, extra_words: Collection[str] = ()) -> pl.Series:
@@ -79,6 +94,15 @@ def _to_number(text: pl.Series, decimal: str) -> pl.Series:
         allowed = bare.str.contains(_COMMA_THOUSANDS) | bare.str.contains(_PLAIN)
         ungrouped = bare.str.replace_all(r"[, ']", "")
     return ungrouped.set(~allowed.fill_null(False), None).cast(pl.Float64, strict=False)
+
+
+def numbers_in(blanked: pl.Series) -> pl.Series:
+    """Return what a column's stripped cells say as numbers, null elsewhere: Float64 [N].
+
+    Of decimal point and decimal comma, the one that reads more cells.
+    """
+    with_point, with_comma = (_to_number(blanked, decimal) for decimal in (".", ","))
+    return with_point if with_point.null_count() <= with_comma.null_count() else with_comma
 
 
 def _decimal_sign(blanked: pl.Series, *, european: bool) -> Literal[".", ","]:
@@ -157,8 +181,10 @@ def recognise_number(text: pl.Series, *, european: bool) -> tuple[pl.Series, Cel
     return _as_whole_numbers(parsed), written
 
 
-def recognise_date(text: pl.Series, *, european: bool) -> tuple[pl.Series, CellFormat, str] | None:
-    """Return (the column as Datetime, how it was written, a note), or None if not of dates."""
+def recognise_date(
+    text: pl.Series, *, european: bool
+) -> tuple[pl.Series, CellFormat, DateSpelling] | None:
+    """Return (the column as Datetime, how it was written, the spelling), or None: no dates."""
     if not could_be_dates(text):
         return None
     blanked = blank_missing(text)
@@ -170,7 +196,7 @@ def recognise_date(text: pl.Series, *, european: bool) -> tuple[pl.Series, CellF
     if words is None:
         return None
     written = CellFormat(reads_as="date", date_pattern=spelling.pattern, missing_words=tuple(words))
-    return parsed, written, _date_note(text.name, spelling.pattern, spelling.ambiguous)
+    return parsed, written, spelling
 
 
 def _date_note(name: str, pattern: str, ambiguous: bool) -> str:
@@ -219,6 +245,7 @@ def recognise(
             turned.append(number[0])
             result.formats[column.name] = number[1]
             result.notes += _number_notes(column, *number)
+            _keep_rows(result, column.name, column.str.strip_chars().is_in(_NAN_WORDS))
             if number[1].decimal == "," and column.str.contains(r"\d[.,]\d").any():
                 commas.append(column.name)
             continue
@@ -226,11 +253,28 @@ def recognise(
         if date is not None:
             turned.append(date[0])
             result.formats[column.name] = date[1]
-            result.notes += [date[2]] if date[2] else []
+            note = _date_note(column.name, date[2].pattern, date[2].ambiguous)
+            result.notes += [note] if note else []
+            if date[2].ambiguous and not european:
+                result.ambiguous[column.name] = _first_of_two_readings(column)
+    for column in frame.select(selectors.float()).iter_columns():
+        _keep_rows(result, column.name, column.is_nan())
     result.frame = frame.with_columns(turned).with_columns(selectors.float().fill_nan(None))
     if commas:
         result.notes.insert(0, _comma_note(commas))
     return result
+
+
+def _first_of_two_readings(column: pl.Series) -> int:
+    parts = column.str.strip_chars().str.extract_groups(r"^(\d+)\D(\d+)\D")
+    differ = parts.struct.field("1").cast(pl.Int64) != parts.struct.field("2").cast(pl.Int64)
+    return int(differ.fill_null(False).arg_max() or 0)
+
+
+def _keep_rows(result: Recognised, name: str, says_nan: pl.Series) -> None:
+    """Remember the first rows that say NaN."""
+    if says_nan.any():
+        result.not_numbers[name] = says_nan.arg_true().head(_ROWS_KEPT).to_list()
 
 
 def _comma_note(names: list[str]) -> str:

@@ -14,22 +14,33 @@ from torch.utils.data import Dataset, Subset, get_worker_info
 
 from treadle.contracts import mix
 
+IDLE = -1
+
 
 class SeededDataset(Dataset[Any]):
     """Fetches each sample with the generators of torch, numpy and Python seeded by its place.
 
     In the process that trains, the generators are put back after each batch.
+
+    at: int64 [workers] in shared memory: the row that each worker is fetching now, else IDLE; so
+        that one that hangs or dies can be told by its row
     """
 
-    def __init__(self, inner: Dataset[Any], seed: int, epoch: int) -> None:
+    def __init__(
+        self, inner: Dataset[Any], seed: int, epoch: int, at: torch.Tensor | None = None
+    ) -> None:
         self.inner = inner
         self.seed = seed
         self.epoch = epoch
+        self.at = at
 
     def __getitems__(self, rows: list[int]) -> list[Any]:
         """Return the samples of a batch, as torch's DataLoader asks for them."""
-        if get_worker_info() is not None:
-            return self._fetch(rows)
+        if (worker := get_worker_info()) is not None:
+            found = self._fetch(rows)
+            if self.at is not None:
+                self.at[worker.id] = IDLE
+            return found
         with kept_generators():
             return self._fetch(rows)
 
@@ -46,6 +57,8 @@ class SeededDataset(Dataset[Any]):
         return self.inner[row]
 
     def _seed(self, row: int) -> None:
+        if self.at is not None and (worker := get_worker_info()) is not None:
+            self.at[worker.id] = row
         number = mix(self.seed, self.epoch, row)
         torch.default_generator.manual_seed(number)
         np.random.seed(number % (1 << 32))
@@ -75,7 +88,11 @@ def kept_generators() -> Iterator[None]:
 
 
 def leave_stopping_to_parent(at_start: Callable[[int], Any] | None, worker: int) -> None:
-    """Let a worker process outlive Ctrl-C: training finishes its step, saves, and ends it."""
+    """Let a worker process outlive Ctrl-C: training finishes its step, saves, and ends it.
+
+    What ends it is SIGTERM, for which a forked worker has its parent's handler at first.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     if at_start is not None:
         at_start(worker)

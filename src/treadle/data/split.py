@@ -69,10 +69,18 @@ class Split:
     notes: list[str] = field(default_factory=list)
 
 
-def split(frame: pl.DataFrame, rule: SplitRule, target: str | None = None) -> Split:
+def split(
+    frame: pl.DataFrame,
+    rule: SplitRule,
+    target: str | None = None,
+    *,
+    leave_out_unknown: bool = False,
+) -> Split:
     """Part the rows of a table by a rule.
 
     target: a column of classes whose shares each part keeps (None: numbers, or no answers)
+    leave_out_unknown: rows whose class training lacks belong to no part, which is said; where
+        fewer than two classes would be left they are refused all the same
 
     Raises: DataError: too few rows, groups, moments or rows of a class. OptionError: no such
     column, fractions that do not sum to 1.
@@ -85,9 +93,33 @@ def split(frame: pl.DataFrame, rule: SplitRule, target: str | None = None) -> Sp
         parts, rule, notes = _by_time(frame, rule)
     else:
         parts, rule, notes = _by_content(frame, rule, target, classes)
+    if leave_out_unknown and target is not None:
+        classes, note = _without_unknown(parts, classes, frame[target])
+        notes = [*notes, *note]
     result = _as_split(parts, rule, notes)
     _check_parts(result, frame, target, classes)
     return result
+
+
+def _without_unknown(parts: Codes, classes: Codes, answers: pl.Series) -> tuple[Codes, list[str]]:
+    """Take rows of classes that training lacks out of the other parts; return the classes left."""
+    known = np.unique(classes[parts == 0])
+    lost = ~np.isin(classes, known) & (parts != _UNKNOWN)
+    if len(known) < 2 or not lost.any():
+        return classes, []
+    names = answers.filter(pl.Series(lost)).cast(pl.String).unique(maintain_order=True)
+    told = ", ".join(f"'{name}'" for name in names.head(_SHOWN))
+    count = (
+        "1 row outside training has"
+        if lost.sum() == 1
+        else (f"{int(lost.sum()):,} rows outside training have")
+    )
+    parts[lost] = _UNKNOWN
+    return np.where(np.isin(classes, known), classes, known[0]), [
+        f"{count} a '{answers.name}' that no row of training has ({told}): "
+        "the model cannot answer so. They are left out of the figures, which will look better "
+        "than practice."
+    ]
 
 
 def split_given(
@@ -96,6 +128,8 @@ def split_given(
     test: pl.DataFrame | None,
     rule: SplitRule,
     target: str | None = None,
+    *,
+    leave_out_unknown: bool = False,
 ) -> tuple[pl.DataFrame, Split]:
     """Put the user's own parts under each other and split only what they did not give.
 
@@ -110,19 +144,24 @@ def split_given(
     )
     shares = tuple(share / sum(fractions) for share in fractions)
     rest = rule.model_copy(update={"fractions": shares})
-    inner = split(train, rest, target)
+    inner = split(train, rest, target, leave_out_unknown=leave_out_unknown)
     sizes = np.cumsum(
         [train.height] + [f.height if f is not None else 0 for f in (validation, test)]
     )
-    numbers = np.arange(whole.height, dtype=np.int64)
-    result = Split(
-        train=inner.train,
-        validation=numbers[sizes[0] : sizes[1]] if validation is not None else inner.validation,
-        test=numbers[sizes[1] : sizes[2]] if test is not None else inner.test,
-        rule=rule.model_copy(update={"method": "given", "cuts": inner.rule.cuts}),
-        notes=inner.notes,
-    )
-    _check_parts(result, whole, target, _class_codes(whole, target))
+    parts = np.full(whole.height, _UNKNOWN, np.int64)
+    for code, rows in enumerate((inner.train, inner.validation, inner.test)):
+        parts[rows] = code
+    if validation is not None:
+        parts[sizes[0] : sizes[1]] = 1
+    if test is not None:
+        parts[sizes[1] : sizes[2]] = 2
+    rule = rule.model_copy(update={"method": "given", "cuts": inner.rule.cuts})
+    classes, notes = _class_codes(whole, target), inner.notes
+    if leave_out_unknown and target is not None:
+        classes, said = _without_unknown(parts, classes, whole[target])
+        notes = [*notes, *said]
+    result = _as_split(parts, rule, notes)
+    _check_parts(result, whole, target, classes)
     return whole, result
 
 
@@ -183,7 +222,7 @@ def _check_parts(result: Split, frame: pl.DataFrame, target: str | None, classes
         if target is None or not len(absent):
             continue
         if name != "train" and len(np.unique(classes)) > 2:
-            result.notes.append(f"{len(absent)} classes have no row in {name}.")
+            result.notes.append(_untold(frame, target, classes, absent, name))
         else:
             example = frame[target][int(np.flatnonzero(classes == absent[0])[0])]
             more = f" and {len(absent) - 1} more" if len(absent) > 1 else ""
@@ -192,6 +231,16 @@ def _check_parts(result: Split, frame: pl.DataFrame, target: str | None, classes
             )
     if problems:
         raise DataError.of(problems)
+
+
+def _untold(
+    frame: pl.DataFrame, target: str, classes: Codes, absent: NDArray[np.int64], part: str
+) -> str:
+    """Say which classes a part has no row of."""
+    firsts = [int(np.flatnonzero(classes == code)[0]) for code in absent[:_SHOWN]]
+    told = ", ".join(f"'{frame[target][row]}'" for row in firsts)
+    more = f" and {len(absent) - _SHOWN} more" if len(absent) > _SHOWN else ""
+    return f"No row of {part} has the '{target}' {told}{more}: too rare to be in every part."
 
 
 def _hint(rule: SplitRule) -> str:

@@ -17,6 +17,8 @@ from treadle.goal import METRICS
 Label = str | int | float | bool
 
 _FEWEST_ROWS_A_CLASS = 3
+_LARGEST = 3e38
+_NAN_WORDS = ("NaN", "nan")
 _FEW_CODES, _MOST_CODES = 10, 20
 _SHOWN = 10
 _YES = ("1", "true", "yes", "y", "ja", "oui", "si", "sí")
@@ -137,7 +139,7 @@ def plan_target(
     """
     target = frame[name]
     task, sentence = guess_task(target, metric)
-    answered = _is_answer(target)
+    answered = is_answer(target)
     keep = answered.arg_true().to_numpy().astype(np.int64)
     notes = [sentence]
     if len(keep) < target.len():
@@ -147,19 +149,29 @@ def plan_target(
     filled = target.gather(keep)
     if task == "number":
         return TargetPlan(task=task, encoder=_fit_number(filled, positive), keep=keep, notes=notes)
-    encoder, said = _fit_classes(filled, task, positive)
-    return TargetPlan(task=task, encoder=encoder, keep=keep, notes=said + notes)
+    encoder, said, rare = _fit_classes(filled, task, positive)
+    return TargetPlan(task=task, encoder=encoder, keep=keep, notes=said + notes + rare)
 
 
-def _is_answer(target: pl.Series) -> pl.Series:
+def is_answer(target: pl.Series) -> pl.Series:
+    """Return Boolean [N]: which rows of a target column hold an answer."""
     filled = target.is_not_null()
     if target.dtype.is_float():
         return filled & target.is_not_nan().fill_null(False)
     return filled if target.dtype != pl.String else text_of(target).is_not_null()
 
 
+def no_answers(target: pl.Series) -> pl.Series:
+    """Return Boolean [N]: rows that say NaN in words, an infinite number, or one beyond 3e38."""
+    if target.dtype == pl.String:
+        return target.str.strip_chars().is_in(_NAN_WORDS).fill_null(False)
+    if not target.dtype.is_float():
+        return pl.repeat(False, target.len(), eager=True)
+    return (target.is_nan() | (target.abs() > _LARGEST)).fill_null(False)
+
+
 def _answers(target: pl.Series) -> pl.Series:
-    filled = target.filter(_is_answer(target))
+    filled = target.filter(is_answer(target))
     return filled if dtype_of(filled.dtype) == "number" else text_of(filled)
 
 
@@ -171,7 +183,7 @@ def _is_amount(filled: pl.Series, distinct: int) -> bool:
         return True
     if distinct > _MOST_CODES or filled.len() < _FEWEST_ROWS_A_CLASS * distinct:
         return True
-    fewest = int(filled.value_counts()["count"].min())  # type: ignore[arg-type]
+    fewest = int(filled.rename("value").value_counts(name="rows")["rows"].min())  # type: ignore[arg-type]
     return distinct > _FEW_CODES and fewest < filled.len() / (5 * distinct)
 
 
@@ -179,10 +191,12 @@ def _fit_number(filled: pl.Series, positive: str | None) -> TargetEncoder:
     if positive is not None:
         raise OptionError(f"--positive {positive}: '{filled.name}' is a number.", "leave it out")
     values = filled.cast(pl.Float64)
-    infinite = int((~values.is_finite()).sum())
+    infinite = int(no_answers(values).sum())
     if infinite:
+        rows = "1 row" if infinite == 1 else f"{infinite:,} rows"
         raise DataError(
-            f"'{filled.name}' is infinite in {infinite:,} rows.", "repair or remove these rows"
+            f"'{filled.name}' is infinite, or beyond {_LARGEST:g}, in {rows}.",
+            "repair or remove these rows",
         )
     spread = float(values.std() or 0.0)  # type: ignore[arg-type]
     return TargetEncoder(
@@ -196,11 +210,12 @@ def _fit_number(filled: pl.Series, positive: str | None) -> TargetEncoder:
 
 def _fit_classes(
     filled: pl.Series, task: Task, positive: str | None
-) -> tuple[TargetEncoder, list[str]]:
+) -> tuple[TargetEncoder, list[str], list[str]]:
+    """Return the encoder, the sentence on the positive class, and one on rare classes."""
     assert task in ("two_classes", "classes")
     text = text_of(filled)
     counts = dict(text.rename("value").value_counts(name="rows").iter_rows())
-    _check_classes(filled.name, counts)
+    rare = _check_classes(filled.name, counts)
     is_number = filled.dtype.is_numeric()
     ordered = sorted(counts, key=(lambda value: (float(value), value)) if is_number else None)
     notes: list[str] = []
@@ -218,18 +233,24 @@ def _fit_classes(
     elif is_number:
         labels = "float" if any("." in value for value in ordered) else "integer"
     encoder = TargetEncoder(column=filled.name, task=task, classes=tuple(ordered), labels=labels)
-    return encoder, notes
+    return encoder, notes, rare
 
 
-def _check_classes(name: str, counts: dict[str, int]) -> None:
+def _check_classes(name: str, counts: dict[str, int]) -> list[str]:
+    """Return a sentence on rare classes. Raises: DataError when they leave no two to tell apart."""
     rare = {value: rows for value, rows in counts.items() if rows < _FEWEST_ROWS_A_CLASS}
-    if rare:
-        told = ", ".join(f"'{value}' {rows}" for value, rows in sorted(rare.items())[:_SHOWN])
+    if not rare:
+        return []
+    told = ", ".join(f"'{value}' {rows}" for value, rows in sorted(rare.items())[:_SHOWN])
+    more = f" and {len(rare) - _SHOWN} more" if len(rare) > _SHOWN else ""
+    found = f"Classes of '{name}' have fewer than {_FEWEST_ROWS_A_CLASS} rows: {told}{more}"
+    if len(counts) - len(rare) < 2:
         raise DataError(
-            f"Classes of '{name}' have fewer than {_FEWEST_ROWS_A_CLASS} rows: {told}.",
+            f"{found}.",
             "each class must appear in training, validation and test: add rows of it, merge it "
             "with another class or remove it",
         )
+    return [f"{found}. They are learned from, but nothing can be said of how well."]
 
 
 def _positive_last(
@@ -254,7 +275,7 @@ def _positive_last(
     negative = next(value for value in ordered if value != chosen)
     note = (
         f"'{chosen}' is the positive class of '{name}', the one to find ({why}: "
-        f"{share:.2g} of 100 rows); --positive chooses the other."
+        f"{share:.{2 if share < 99.5 else 3}g} of 100 rows); --positive chooses the other."
     )
     return [negative, chosen], note
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 from typing import NamedTuple, Self
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -41,14 +42,14 @@ class RecommenderConfig(Frozen):
                     only with drawn items, and for an optimizer that takes such gradients
     """
 
-    num_items: int
-    num_kinds: int = 1
-    width: int = 64
-    blocks: int = 2
-    heads: int = 2
-    history_length: int = 50
-    dropout: float = 0.3
-    negatives: int = 0
+    num_items: int = Field(ge=1)
+    num_kinds: int = Field(default=1, ge=1)
+    width: int = Field(default=64, ge=1, le=8_192)
+    blocks: int = Field(default=2, ge=0, le=256)
+    heads: int = Field(default=2, ge=1, le=256)
+    history_length: int = Field(default=50, ge=1, le=100_000)
+    dropout: float = Field(default=0.3, ge=0, lt=1)
+    negatives: int = Field(default=0, ge=0)
     seed: int = 0
     sparse_vectors: bool = False
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+from pydantic import Field
+
 from treadle.contracts import Frozen, Layout
 
 
@@ -17,14 +19,14 @@ class TabularSettings(Frozen):
     most_epochs:  what the schedule is laid out for
     """
 
-    num_members: int = 16
-    width: int = 128
-    num_blocks: int = 2
-    dropout: float = 0.1
-    num_frequencies: int = 32
+    num_members: int = Field(default=16, ge=1, le=1_024)
+    width: int = Field(default=128, ge=1, le=16_384)
+    num_blocks: int = Field(default=2, ge=0, le=256)
+    dropout: float = Field(default=0.1, ge=0, lt=1)
+    num_frequencies: int = Field(default=32, ge=1, le=1_024)
     highest_frequency: float = 16.0
-    number_width: int = 16
-    most_category_width: int = 16
+    number_width: int = Field(default=16, ge=1, le=1_024)
+    most_category_width: int = Field(default=16, ge=1, le=1_024)
     learning_rate: float = 5e-3
     weight_decay: float = 3e-4
     batch_size: int = 256

@@ -54,7 +54,7 @@ class PhotoShape:
     keeps_aspect: bool = True
 
     def __post_init__(self) -> None:
-        if self.side < STRIDE or self.side > 2048:
+        if not STRIDE <= self.side <= 2048:  # not a number is neither
             raise OptionError(
                 f"photos of {self.side} pixels a side cannot be used.",
                 f"Use {STRIDE} to 2048; the network learned on 224, 384 may show smaller defects.",

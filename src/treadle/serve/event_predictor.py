@@ -6,16 +6,25 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-from safetensors.torch import load_file
+from pydantic import Field
 
-from treadle.contracts import Json
+from treadle.contracts import Frozen, Json
 from treadle.data.events import EventEncoder, EventLog
 from treadle.data.events_windows import latest_cases
 from treadle.data.frames import to_frame
+from treadle.errors import DataError
 from treadle.models.item_baselines import DecayedTransitions, Ease, RecentPopularity
 from treadle.models.ranking import Cases, top_items
 from treadle.models.recommender import Recommender, RecommenderConfig
 from treadle.models.recommender_blend import RecommenderBlend
+from treadle.tensors import read_tensors
+
+
+class _Transitions(Frozen):
+    """How far, and how much less with each event, a transition counts."""
+
+    decay: float = Field(ge=0, le=1)
+    reach: int = Field(ge=1, le=10_000)
 
 
 class EventPredictor:
@@ -26,35 +35,56 @@ class EventPredictor:
         self.columns_as_text = [self.encoder.columns.user, self.encoder.columns.item]
         self.columns_learned = [*self.columns_as_text, self.encoder.columns.time]
         count = len(self.encoder.items)
+        network = RecommenderConfig.model_validate(facts["network"])
+        if (network.num_items, network.num_kinds) != (count, len(self.encoder.kinds)):
+            raise ValueError("its network knows another number of items or kinds of events")
+        transitions = _Transitions.model_validate(facts["transitions"])
         self.scorer = RecommenderBlend(
-            Recommender(RecommenderConfig.model_validate(facts["network"])),
-            DecayedTransitions(count, **facts["transitions"]),
+            Recommender(network),
+            DecayedTransitions(count, **transitions.model_dump()),
             Ease(count),
             RecentPopularity(count),
         )
-        self.scorer.load_state_dict(load_file(folder / "blend.safetensors"))
+        self.scorer.load_state_dict(read_tensors(folder / "blend.safetensors", finite=True))
         self.scorer.eval()
 
     def predict(self, data: Any, *, top: int = 10) -> pl.DataFrame:
         """Return `user, rank, item, score`: for each user of a log, the `top` best unseen items.
 
-        A user of whom no item is known gets what is popular, and a word in `problem`.
+        A user of whom no item is known gets what is popular, and one of whom no row is whole
+        nothing; a word in `problem` says so.
 
-        Raises: DataError when the log lacks a column.
+        Raises: DataError when the log lacks a column, has no rows, or times that are none.
         """
+        return self.answer(data, top=top)[0]
+
+    def answer(self, data: Any, *, top: int = 10) -> tuple[pl.DataFrame, list[str]]:
+        """Return what `predict` does, and what must be said of it."""
         columns = self.encoder.columns
         log = EventLog.read(to_frame(data), **columns.model_dump())
+        if not log.frame.height and not log.lost_users:
+            raise DataError(
+                "the log has no rows that name a user.",
+                f"Expected rows with '{columns.user}', '{columns.item}' and '{columns.time}'.",
+            )
+        rows = self._suggested(log, top) if log.frame.height else []
+        rows += [{"user": user, "problem": _NOT_WHOLE} for user in log.lost_users]
+        found = pl.DataFrame(rows, schema=_SCHEMA)
+        found = found if found["problem"].is_not_null().any() else found.drop("problem")
+        return found, [*log.notes, *self._unknown(log)]
+
+    def _suggested(self, log: EventLog, top: int) -> list[Json]:
         encoded = self.encoder.encode(log)
         cases = Cases(**latest_cases(encoded))
         codes, scores = top_items(self.scorer, cases, k=top)
         known = (cases.end > cases.start).tolist()
-        rows = [
+        return [
             {
                 "user": user,
                 "rank": rank + 1,
                 "item": name,
                 "score": float(score),
-                "problem": None if known[i] else "nothing this user did is known to the model",
+                "problem": None if known[i] else _NOTHING_KNOWN,
             }
             for i, user in enumerate(encoded.user_names)
             for rank, (name, score) in enumerate(
@@ -62,12 +92,25 @@ class EventPredictor:
             )
             if name is not None
         ]
-        schema = {
-            "user": pl.String,
-            "rank": pl.Int64,
-            "item": pl.String,
-            "score": pl.Float64,
-            "problem": pl.String,
-        }
-        found = pl.DataFrame(rows, schema=schema)
-        return found if found["problem"].is_not_null().any() else found.drop("problem")
+
+    def _unknown(self, log: EventLog) -> list[str]:
+        known = log.frame["item"].is_in(list(self.encoder.items))
+        count = log.frame.height - int(known.sum())
+        if not count:
+            return []
+        first = log.frame["item"].filter(~known)[0]
+        return [
+            f"{count:,} of {log.frame.height:,} events are of items that the model does not know, "
+            f"such as '{first}': they are passed over."
+        ]
+
+
+_NOTHING_KNOWN = "nothing this user did is known to the model"
+_NOT_WHOLE = "no row of this user has both an item and a time"
+_SCHEMA = {
+    "user": pl.String,
+    "rank": pl.Int64,
+    "item": pl.String,
+    "score": pl.Float64,
+    "problem": pl.String,
+}

@@ -11,7 +11,6 @@ import numpy as np
 import polars as pl
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import load_file
 
 from treadle.contracts import Json
 from treadle.data.images import list_photos
@@ -21,8 +20,10 @@ from treadle.models.vision import PhotoShape, load_backbone
 from treadle.models.vision_engine import backbone_like
 from treadle.models.vision_head import build_head
 from treadle.models.vision_unfrozen import MapsMaker, UnfrozenSettings, build_unfrozen
+from treadle.tensors import read_tensors
 
 PHOTOS_AT_ONCE = 256
+MEMBERS = {"head": "head", "unfrozen": "unfrozen"}  # a name from a file never becomes a path
 
 log = logging.getLogger(__name__)
 
@@ -55,20 +56,25 @@ class ImagePredictor:
         else:
             self.maker = backbone
             self.model = build_head(self.maker.num_features, count, seed=0)
-        self.model.load_state_dict(load_file(folder / f"{facts['member']}.safetensors"))
+        weights = read_tensors(folder / f"{MEMBERS[facts['member']]}.safetensors", finite=True)
+        self.model.load_state_dict(weights)
         self.model.eval()
 
-    def predict(self, data: Any, *, threads: int = 2) -> pl.DataFrame:
-        """Return `file`, `prediction`, `probability_<class>` for a photo, a folder or a list.
+    def predict(
+        self, data: Any, *, threads: int = 2, photos: Path | str | None = None
+    ) -> pl.DataFrame:
+        """Return `file`, `prediction`, `probability_<class>` for a photo, a folder, a CSV, a list.
 
-        A photo that cannot be read has no answer, and a word in `problem`.
+        A photo that cannot be read has no answer, and a word in `problem`; so has a row of a CSV
+        whose path leads out of the folder `photos` (the CSV's own).
 
         Raises: DataError when there are no photos.
         """
-        names, paths = _listed(data)
+        names, paths, outside = _listed(data, photos)
         found = read_features(paths, self.maker, threads=threads)
+        problems = found.problems | dict.fromkeys(outside, _OUTSIDE)
         probabilities = self._probabilities(found.values)
-        sound = pl.Series([i not in found.problems for i in range(len(paths))])
+        sound = pl.Series([i not in problems for i in range(len(paths))])
         labels = self.target.decode(probabilities.argmax(axis=1)).alias("prediction")
         answers = [labels] + [
             pl.Series(f"probability_{name}", probabilities[:, i].astype(np.float64))
@@ -78,9 +84,9 @@ class ImagePredictor:
             series.zip_with(sound, pl.Series([None], dtype=series.dtype)) for series in answers
         ]
         frame = pl.DataFrame([pl.Series("file", names), *empty])
-        if not found.problems:
+        if not problems:
             return frame
-        told = [found.problems.get(i) for i in range(len(paths))]
+        told = [problems.get(i) for i in range(len(paths))]
         return frame.with_columns(problem=pl.Series(told, dtype=pl.String))
 
     def _probabilities(self, values: NDArray[Any]) -> NDArray[Any]:
@@ -97,10 +103,15 @@ class ImagePredictor:
         return found
 
 
-def _listed(data: Any) -> tuple[list[str], list[Path]]:
-    """Return the photos' names as given, and their paths."""
+_OUTSIDE = "its path leads out of the folder of the table; --photos FOLDER names another"
+
+
+def _listed(data: Any, photos: Path | str | None) -> tuple[list[str], list[Path], list[int]]:
+    """Return the photos' names as given, their paths, and the places of those that lie outside."""
     if isinstance(data, Sequence) and not isinstance(data, str):
-        return [str(path) for path in data], [Path(path) for path in data]
-    path = Path(data)
-    root, files = list_photos(path)
-    return [file.as_posix() for file in files], [root / file for file in files]
+        return [str(path) for path in data], [Path(path) for path in data], []
+    root, files = list_photos(Path(data), photos)
+    names = ["" if file is None else file.as_posix() for file in files]
+    outside = [place for place, file in enumerate(files) if file is None]
+    # for what lies outside the folder itself stands, which is no photo: nothing else is opened
+    return names, [root / (file or "") for file in files], outside

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any, Protocol
 
 import polars as pl
 
 from treadle.contracts import Json
-from treadle.errors import RunError
+from treadle.errors import BrokenCheckpointError, RunError
+from treadle.folder import RunFolder
 
 
 class Predictor(Protocol):
@@ -33,9 +33,36 @@ class Predictor(Protocol):
 def load_predictor(folder: Path) -> Predictor:
     """Return the predictor of a model folder.
 
-    Raises: RunError when there is none, or a newer Treadle wrote it.
+    Anybody may have written the folder: it holds JSON and tensors, both are checked, and what
+    does not fit together is refused.
+
+    Raises: RunError when there is none, a newer Treadle wrote it, or it was changed.
     """
     facts = read_facts(folder)
+    try:
+        return _predictor(folder, facts)
+    except NOT_AS_WRITTEN as error:
+        raise RunError(
+            f"the model at {folder} is not as training left it: {_said(error)}.",
+            "Take an untouched copy of the run, or train again.",
+        ) from error
+
+
+NOT_AS_WRITTEN = (
+    *(LookupError, TypeError, ValueError, ArithmeticError, AttributeError, RuntimeError, OSError),
+    BrokenCheckpointError,
+)
+"""What building a model can raise where its files do not fit together."""
+
+
+def _said(error: BaseException) -> str:
+    """Return the beginning of what an error says."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    words = f"{type(error).__name__}: " if isinstance(error, LookupError) else ""
+    return (words + " ".join(lines))[:300].rstrip(".")
+
+
+def _predictor(folder: Path, facts: Json) -> Predictor:
     if facts["kind"] == "table":
         from treadle.serve.table_predictor import TablePredictor
 
@@ -56,21 +83,20 @@ def load_predictor(folder: Path) -> Predictor:
 
 def read_facts(folder: Path) -> Json:
     """Return model.json. Raises: RunError."""
-    try:
-        facts = json.loads((folder / "model.json").read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    facts = RunFolder(folder).read_json("model.json")
+    if facts is None:
         own = (folder / "weights.safetensors").exists()
         raise RunError(
             f"there is no model at {folder} that predicts by itself.",
             "It is a module of your own: treadle.load(run, module=…).predict(data)."
             if own
             else "The run was not finished: treadle resume it first.",
-        ) from None
-    except (OSError, ValueError) as error:
-        raise RunError(f"{folder / 'model.json'} cannot be read: {error}.") from error
-    if not isinstance(facts, dict) or facts.get("format") != 1:
+        )
+    if facts.get("format") != 1:
         raise RunError(
             f"{folder / 'model.json'} has a format this Treadle does not know.",
             "A newer Treadle wrote it: pip install --upgrade treadle",
         )
+    if not isinstance(facts.get("kind"), str):
+        raise RunError(f"{folder / 'model.json'} does not say what kind of data it is for.")
     return facts

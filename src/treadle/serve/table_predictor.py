@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import polars as pl
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import load_file
+from pydantic import Field, FiniteFloat, RootModel
 
+from treadle.capture.inference import Inference
 from treadle.contracts import Json, Layout
 from treadle.data.frames import to_frame
 from treadle.data.scaling import NumberScaler
 from treadle.data.tables import TableEncoder, TargetEncoder
+from treadle.tensors import read_tensors
 
-ROWS_AT_ONCE = 8_192
+LOOK_FROM_ROWS = 262_144
+COMPILE_FROM_ROWS = 4_000_000
+"""From how many rows on captured code is looked for in the cache (which takes about two seconds),
+and a compiler waited for. Rules of the number of rows: a clock would move predictions' last bits.
+"""
+
 Member: TypeAlias = Callable[[dict[str, NDArray[Any]]], NDArray[Any]]
 
 
@@ -27,19 +35,31 @@ class TablePredictor:
     def __init__(self, folder: Path, facts: Json) -> None:
         self.encoder = TableEncoder.model_validate(facts["encoder"])
         self.target = TargetEncoder.model_validate(facts["target"])
-        self.blend: dict[str, float] = facts["blend"]
+        self.blend = _Blend.model_validate(facts["blend"]).root
         self.columns_as_text = self.encoder.table.columns_as_text()
         self.columns_learned = self.encoder.feature_columns
+        _check(self.encoder, self.target)
+        expected = self.encoder.layout(self.target.task, self.target.num_outputs)
+        for member in (facts["members"][name] for name in self.blend):
+            layout = Layout.model_validate(member["layout"])
+            if layout.model_copy(update={"num_numbers": expected.num_numbers}) != expected:
+                raise ValueError("a member was trained on other columns or classes")
         makers: dict[str, Callable[[Path, Json], Member]] = {"trees": _Trees, "neural": _Network}
         self.members = {name: makers[name](folder, facts["members"][name]) for name in self.blend}
 
     def predict(self, data: Any) -> pl.DataFrame:
         """Return the rows of `data` with `prediction`, and `probability_<class>` for classes."""
+        return self.answer(data)[0]
+
+    def answer(self, data: Any) -> tuple[pl.DataFrame, list[str]]:
+        """Return what `predict` does, and what must be said of it."""
         frame = to_frame(data)
         encoded = self.encoder.encode_rows(frame)
         sound = encoded.problems.is_null().to_numpy()
         predicted = self._blended(encoded.arrays)
-        return frame.with_columns(self._columns(predicted, sound, encoded.problems, frame.columns))
+        columns = self._columns(predicted, sound, encoded.problems, frame.columns)
+        notes = _unseen_words(encoded.unseen) + _replaced_words(frame.columns, columns)
+        return frame.with_columns(columns), notes
 
     def _blended(self, arrays: dict[str, NDArray[Any]]) -> NDArray[Any]:
         parts = [weight * self.members[name](arrays) for name, weight in self.blend.items()]
@@ -68,12 +88,47 @@ class TablePredictor:
         return [*empty, problems.alias("problem")]
 
 
+class _Blend(RootModel[dict[Literal["trees", "neural"], FiniteFloat]]):
+    """The weight of each member in the answer."""
+
+    root: dict[Literal["trees", "neural"], FiniteFloat] = Field(min_length=1)
+
+
+def _check(encoder: TableEncoder, target: TargetEncoder) -> None:
+    """Raise ValueError unless encoder and target, from a file, can belong to a model."""
+    used = {column.name for column in encoder.table.used()}
+    read = {f.column for f in encoder.numbers} | {f.column for f in encoder.categories}
+    if not read <= used:
+        raise ValueError("it encodes columns that it does not know")
+    least = {"number": 0, "two_classes": 2, "classes": 2}[target.task]
+    most = {"number": 0, "two_classes": 2}.get(target.task, len(target.classes))
+    if not least <= len(target.classes) <= most:
+        raise ValueError(f"{len(target.classes)} classes are no {target.task}")
+    target.decode(np.arange(len(target.classes)))
+
+
+def _unseen_words(unseen: dict[str, tuple[int, str]]) -> list[str]:
+    return [
+        f"'{name}' holds values that training had not, or hardly, in "
+        f"{'1 row' if count == 1 else f'{count:,} rows'}, such as '{example}': they are answered "
+        "like any value that is not known."
+        for name, (count, example) in unseen.items()
+    ]
+
+
+def _replaced_words(given: list[str], answers: list[pl.Series]) -> list[str]:
+    replaced = [f"'{answer.name}'" for answer in answers if answer.name in given]
+    if not replaced:
+        return []
+    return [f"The data had {', '.join(replaced)} already: the new answers stand in their place."]
+
+
 class _Trees:
     def __init__(self, folder: Path, facts: Json) -> None:
         from treadle.models.trees import Trees
 
         self.trees = Trees(Layout.model_validate(facts["layout"]))
-        self.trees.load_state_dict(load_file(folder / "trees.safetensors"))
+        self.trees.load_state_dict(read_tensors(folder / "trees.safetensors"))
 
     def __call__(self, arrays: dict[str, NDArray[Any]]) -> NDArray[Any]:
         return self.trees.predict({n: torch.from_numpy(a) for n, a in arrays.items()}).numpy()
@@ -84,24 +139,28 @@ class _Network:
         from treadle.models.tabular import build
         from treadle.models.tabular_settings import TabularSettings
 
-        scaler = load_file(folder / "scaler.safetensors")
+        scaler = read_tensors(folder / "scaler.safetensors", finite=True)
         self.scaler = NumberScaler.from_arrays({name: t.numpy() for name, t in scaler.items()})
-        self.network = build(
-            Layout.model_validate(facts["layout"]),
+        layout = Layout.model_validate(facts["layout"])
+        if layout.num_numbers != self.scaler.num_features:
+            raise ValueError("its network takes other columns than its scaler gives")
+        network = build(
+            layout,
             num_rows=facts["rows"],
             seed=0,
             settings=TabularSettings.model_validate(facts["settings"]),
-        ).eval()
-        self.network.load_state_dict(load_file(folder / "neural.safetensors"))
+        )
+        network.load_state_dict(read_tensors(folder / "neural.safetensors", finite=True))
+        self.inference = Inference(network)
 
     def __call__(self, arrays: dict[str, NDArray[Any]]) -> NDArray[Any]:
-        numbers = torch.from_numpy(self.scaler.transform(arrays["numbers"]))
-        categories = torch.from_numpy(arrays["categories"])
-        parts = []
-        with torch.inference_mode():
-            for start in range(0, max(1, len(numbers)), ROWS_AT_ONCE):
-                rows = slice(start, start + ROWS_AT_ONCE)
-                batch = {"numbers": numbers[rows], "categories": categories[rows]}
-                parts.append(self.network.predict(self.network(batch)).float())
-        found: NDArray[Any] = torch.cat(parts).numpy()
+        rows = {
+            "numbers": torch.from_numpy(self.scaler.transform(arrays["numbers"])),
+            "categories": torch.from_numpy(arrays["categories"]),
+        }
+        count = len(rows["numbers"])
+        if count >= LOOK_FROM_ROWS and not self.inference.is_captured:
+            worth = math.inf if count >= COMPILE_FROM_ROWS else 0.0
+            self.inference.capture(rows, worth_seconds=worth)
+        found: NDArray[Any] = self.inference(rows).numpy()
         return found
