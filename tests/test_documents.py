@@ -126,3 +126,14 @@ def test_loop_md_shows_the_loop_as_it_is() -> None:
 def test_names_in_documents_exist(document: Path) -> None:
     named = set(re.findall(r"\btreadle\.(\w+)\(", document.read_text()))
     assert named - set(treadle.__all__) == set()
+
+
+NAMED_TEST = re.compile(r"`((?:faults|inputs|safety|loop)/test_\w+\.py)(?:::(test_\w+))?`")
+
+
+def test_every_test_that_the_page_on_reliability_names_is_there() -> None:
+    named = NAMED_TEST.findall((ROOT / "docs" / "reliability.md").read_text())
+    assert len(named) > 40
+    for file, test in named:
+        text = (ROOT / "tests" / file).read_text()
+        assert f"def {test}(" in text if test else "def test_" in text, f"{file}::{test}"
