@@ -10,6 +10,7 @@ from typing import Any
 from torch import nn
 
 from treadle.contracts import Json
+from treadle.loop.compiled import ENGINE
 from treadle.loop.journal import Journal
 from treadle.loop.state import TrainState
 from treadle.loop.steadiness import FIRST_PAUSE_STEPS, LOOK_EVERY, Steadiness
@@ -19,11 +20,11 @@ class Step:
     """A captured step that says at which steps it was paused and tried again."""
 
     def __init__(self) -> None:
-        self.is_engaged, self.is_paused = True, False
+        self.is_paused = False
         self.changes: list[tuple[int, bool]] = []
 
     def pause(self, state: TrainState, paused: bool) -> None:
-        self.is_paused = paused
+        self.is_paused = state.memory[ENGINE]["paused"] = paused
         self.changes.append((state.step, paused))
 
 
@@ -33,9 +34,10 @@ def turned(
     """Take steps whose paces are `paces_of`(step, is_paused); return the step, and its memory."""
     step, journal = Step(), Journal(folder)
     journal.replay_after(first)
-    state = TrainState(model=nn.Linear(1, 1))
     memory = memory or {"eager_pace": 0.002}
     step.is_paused = "paused_at" in memory
+    captured = {"key": "k", "paused": step.is_paused}
+    state = TrainState(model=nn.Linear(1, 1), memory={ENGINE: captured})
     steadiness = Steadiness(step, journal)  # type: ignore[arg-type]
     paces: deque[float] = deque(maxlen=LOOK_EVERY)
     for state.step in range(first + 1, last + 1):

@@ -14,6 +14,7 @@ from torch import nn
 from treadle.capture.background import Captured, Refused, can_fork
 from treadle.contracts import Json
 from treadle.loop import takeover
+from treadle.loop.compiled import ENGINE
 from treadle.loop.journal import Journal
 from treadle.loop.state import TrainState
 from treadle.loop.takeover import TakeOver
@@ -58,10 +59,12 @@ class Step:
 
     def engage(self, state: TrainState, captured: Captured) -> bool:
         self.is_engaged = True
+        state.memory[ENGINE] = {"key": "k"}
         return True
 
     def disengage(self, state: TrainState) -> None:
         self.is_engaged, self.refused = False, True
+        state.memory[ENGINE] = {"refused": True}
 
 
 @pytest.fixture(autouse=True)
@@ -188,8 +191,16 @@ def test_a_resumed_run_takes_over_at_the_step_that_was_decided(turned: Any) -> N
 def test_a_resumed_run_that_had_taken_over_does_not_begin_again(turned: Any) -> None:
     step = Step()
     step.is_engaged = True
-    turned(step, 200, 300, {"takeover": {"phase": "done"}})
+    turned(step, 200, 300, {"takeover": {"phase": "done"}, ENGINE: {"key": "k"}})
     assert step.begun == []
+
+
+def test_resumed_before_a_batch_of_another_shape_code_is_judged_all_the_same(turned: Any) -> None:
+    """There is no code until a batch of its shape has come; the state knows that there will be."""
+    memory = {"phase": "trying", "since": 200, "seconds": 12.0, "eager_pace": 0.01}
+    state, lines = turned(Step(), 208, 300, {"takeover": memory, ENGINE: {"key": "k"}})
+    assert [line["value"] for line in lines if line["topic"] == "engine"] == ["compiled"]
+    assert state.memory["takeover"]["phase"] == "done"
 
 
 def test_what_the_step_notes_is_said_once(turned: Any) -> None:

@@ -60,12 +60,10 @@ class Predicting:
 
     def _decides(self, state: TrainState) -> bool:
         """Decide whether to predict by captured code, where this is the time for it."""
-        from treadle.loop.compiled import ENGINE
+        from treadle.loop.compiled import is_captured
 
         step: Any = self.training.step if self.training else None
-        # what the state says, and not the step: one that was just resumed has its code only once a
-        # batch of its shape has come
-        if self.journal is None or "key" not in state.memory.get(ENGINE, {}):
+        if self.journal is None or not is_captured(state):
             return False
         if not step.pinned and not self._is_due(state):
             return False

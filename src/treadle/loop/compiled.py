@@ -264,6 +264,12 @@ class CompiledStep:
         self.notes.append((sentence, saw))
 
 
+def is_captured(state: TrainState) -> bool:
+    """Tell whether a state's step is captured: also where it was just resumed, and the code will
+    be there only once a batch of its shape has come."""
+    return "key" in state.memory.get(ENGINE, {})
+
+
 @dataclass(kw_only=True)
 class _Engaged:
     run: Runner

@@ -12,7 +12,7 @@ import statistics
 from collections import deque
 
 from treadle.contracts import Json
-from treadle.loop.compiled import CompiledStep
+from treadle.loop.compiled import ENGINE, CompiledStep, is_captured
 from treadle.loop.journal import Journal
 from treadle.loop.state import TrainState
 
@@ -36,14 +36,14 @@ class Steadiness:
 
     def look(self, state: TrainState, memory: Json, paces: deque[float]) -> None:
         """Decide whether the step changes; `paces` are the seconds of the last steps."""
-        if state.step % LOOK_EVERY or not self.step.is_engaged:
+        if state.step % LOOK_EVERY or not is_captured(state):
             return
         replayed = self.journal.has_replay(TOPIC, state.step)
         if not replayed and self.journal.has_replay_after(TOPIC, state.step):
             return
         if not replayed and not self._is_time(state, memory, paces):
             return
-        engine = self.journal.decide(TOPIC, state.step, lambda: self._said(memory, paces))
+        engine = self.journal.decide(TOPIC, state.step, lambda: self._said(state, memory, paces))
         paused = engine == "eager"
         if paused:
             before = memory.get("pause_steps", FIRST_PAUSE_STEPS // 2)
@@ -53,15 +53,15 @@ class Steadiness:
         paces.clear()
 
     def _is_time(self, state: TrainState, memory: Json, paces: deque[float]) -> bool:
-        if self.step.is_paused:
+        if _is_paused(state):
             over: int = memory["paused_at"] + memory["pause_steps"]
             return state.step >= over
         if len(paces) < LOOK_EVERY or not memory.get("eager_pace"):
             return False
         return statistics.median(paces) > TOO_SLOW * float(memory["eager_pace"])
 
-    def _said(self, memory: Json, paces: deque[float]) -> tuple[str, str, Json]:
-        if self.step.is_paused:
+    def _said(self, state: TrainState, memory: Json, paces: deque[float]) -> tuple[str, str, Json]:
+        if _is_paused(state):
             return "compiled", "the compiled step is tried again.", {}
         pace, eager = statistics.median(paces), memory["eager_pace"]
         steps = min(2 * memory.get("pause_steps", FIRST_PAUSE_STEPS // 2), LONGEST_PAUSE_STEPS)
@@ -72,3 +72,7 @@ class Steadiness:
         )
         saw = {"compiled_milliseconds": round(pace * 1e3, 4), "pause_steps": steps}
         return "eager", sentence, saw
+
+
+def _is_paused(state: TrainState) -> bool:
+    return bool(state.memory[ENGINE].get("paused"))

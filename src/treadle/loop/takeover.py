@@ -10,7 +10,7 @@ import torch
 
 from treadle.capture.background import Background, Captured, Refused, can_fork
 from treadle.contracts import Json
-from treadle.loop.compiled import TAKE_OVER, CompiledStep
+from treadle.loop.compiled import TAKE_OVER, CompiledStep, is_captured
 from treadle.loop.journal import Journal
 from treadle.loop.state import TrainState
 from treadle.loop.steadiness import Steadiness
@@ -162,9 +162,9 @@ class TakeOver:
 
     def _judge(self, state: TrainState, memory: Json) -> None:
         """After some steps, say what was gained; go back where nothing was."""
-        if state.step < memory["since"] + FEWEST_PACES + LOOK_EVERY or not self.step.is_engaged:
-            if not self.step.is_engaged:
-                memory["phase"] = "done"
+        if not is_captured(state):
+            memory["phase"] = "done"
+        if state.step < memory["since"] + FEWEST_PACES + LOOK_EVERY or not is_captured(state):
             return
         stays = self.journal.decide(
             TOPIC, state.step, lambda: self._judged(memory["seconds"], memory["since"])
