@@ -10,14 +10,14 @@ import pytest
 import torch
 from torch import _C, Tensor
 
-from treadle.capture.one_order import sums_in_one_order
+from treadle.capture.one_order import SumsInOneOrder
 from treadle.capture.package import compile_graph, key_of, load
 from treadle.capture.trace import trace
 
 
 def test_what_was_asked_of_torch_before_is_asked_again_afterwards() -> None:
     before = torch.are_deterministic_algorithms_enabled()
-    with contextlib.suppress(KeyError), sums_in_one_order():
+    with contextlib.suppress(KeyError), SumsInOneOrder():
         assert torch.are_deterministic_algorithms_enabled()
         assert not torch.utils.deterministic.fill_uninitialized_memory
         raise KeyError
@@ -28,7 +28,7 @@ def test_what_was_asked_of_torch_before_is_asked_again_afterwards() -> None:
 def test_a_user_who_asked_for_errors_gets_them_inside_as_well() -> None:
     torch.use_deterministic_algorithms(True)
     try:
-        with sums_in_one_order():
+        with SumsInOneOrder():
             assert not torch.is_deterministic_algorithms_warn_only_enabled()
             assert torch.utils.deterministic.fill_uninitialized_memory
     finally:
@@ -36,7 +36,7 @@ def test_a_user_who_asked_for_errors_gets_them_inside_as_well() -> None:
 
 
 def test_on_a_gpu_nothing_is_asked() -> None:
-    with sums_in_one_order(torch.device("cuda")):
+    with SumsInOneOrder(torch.device("cuda")):
         assert not _C._get_deterministic_algorithms()
 
 
@@ -57,7 +57,7 @@ def test_compiled_code_of_two_threads_adds_rows_up_in_one_order(tmp_path: Path) 
     graph = trace(gathered, given)
     path = compile_graph(graph, given, tmp_path / "cache", key_of(graph, given, 2), 2)
     run = load(path)
-    with sums_in_one_order():
+    with SumsInOneOrder():
         first = run(given)
         for _ in range(10):
             assert all(torch.equal(a, b) for a, b in zip(first, run(given), strict=True))

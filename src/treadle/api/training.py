@@ -357,9 +357,9 @@ def _top(folder: RunFolder) -> object:
 
 def _sums_in_one_order(state: TrainState) -> AbstractContextManager[None]:
     """Keep a user's own step and metrics, too, equal to the bit from run to run."""
-    from treadle.capture.one_order import sums_in_one_order
+    from treadle.capture.one_order import SumsInOneOrder
 
-    return sums_in_one_order(state.device)
+    return SumsInOneOrder(state.device)
 
 
 @contextmanager

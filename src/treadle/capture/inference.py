@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from treadle.capture.background import Captured, Order, Refused, capture_and_wait
-from treadle.capture.one_order import sums_in_one_order
+from treadle.capture.one_order import SumsInOneOrder
 from treadle.capture.package import Runner, default_cache, load
 from treadle.capture.trace import CannotCapture
 
@@ -48,7 +48,7 @@ class Inference:
         modes = [(part, part.training) for part in self.model.modules()]
         self.model.eval()
         try:
-            with torch.no_grad(), sums_in_one_order():
+            with torch.no_grad(), SumsInOneOrder():
                 return self._all(dict(sorted(rows.items())))
         finally:
             for part, mode in modes:

@@ -7,33 +7,35 @@ order and takes them when asked to be deterministic; asking costs less than a mi
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import torch
 from torch import _C
 
 CPU = torch.device("cpu")
 
 
-@contextmanager
-def sums_in_one_order(device: torch.device = CPU) -> Iterator[None]:
-    """Ask torch for one order while inside, and give the caller's settings back; on a CPU alone.
+class SumsInOneOrder:
+    """A context in which torch is asked for one order; after it, the caller's settings hold again.
 
-    Memory that torch does not initialise is not filled, as torch would do beside: nobody reads it.
-    Where an operator has no such order torch warns and goes on.
+    On a CPU alone. Where one order was asked for already, nothing is changed. Memory that torch
+    does not initialise is not filled, as torch would do beside: nobody reads it. Where an operator
+    has no such order torch warns and goes on.
     """
-    if device.type != "cpu":
-        yield
-        return
-    asked = _C._get_deterministic_algorithms()
-    only_warned = _C._get_deterministic_algorithms_warn_only()
-    filled = _C._get_deterministic_fill_uninitialized_memory()
-    _C._set_deterministic_algorithms(True, warn_only=not asked or only_warned)
-    if not asked:
-        _C._set_deterministic_fill_uninitialized_memory(False)
-    try:
-        yield
-    finally:
-        _C._set_deterministic_algorithms(asked, warn_only=only_warned)
-        _C._set_deterministic_fill_uninitialized_memory(filled)
+
+    __slots__ = ("changes", "filled")
+
+    def __init__(self, device: torch.device = CPU) -> None:
+        self.changes = device.type == "cpu"
+
+    def __enter__(self) -> None:
+        # every step comes by here, mostly from within another one
+        if self.changes:
+            self.changes = not _C._get_deterministic_algorithms()
+        if self.changes:
+            self.filled = _C._get_deterministic_fill_uninitialized_memory()
+            _C._set_deterministic_algorithms(True, warn_only=True)
+            _C._set_deterministic_fill_uninitialized_memory(False)
+
+    def __exit__(self, *error: object) -> None:
+        if self.changes:
+            _C._set_deterministic_algorithms(False, warn_only=False)
+            _C._set_deterministic_fill_uninitialized_memory(self.filled)

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 from torch.fx import GraphModule
 
-from treadle.capture.one_order import sums_in_one_order
+from treadle.capture.one_order import SumsInOneOrder
 from treadle.capture.trace import CannotCapture
 
 Runner: TypeAlias = "Callable[[list[Tensor]], list[Tensor]]"
@@ -132,7 +132,7 @@ def compile_graph(
         before = os.environ.get("TORCHINDUCTOR_CACHE_DIR")
         os.environ["TORCHINDUCTOR_CACHE_DIR"] = work
         try:
-            with warnings.catch_warnings(), config.patch(settings), sums_in_one_order():
+            with warnings.catch_warnings(), config.patch(settings), SumsInOneOrder():
                 warnings.simplefilter("ignore")
                 register()
                 made = torch._inductor.aot_compile(graph, tuple(t.detach() for t in tensors))

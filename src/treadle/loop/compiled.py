@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from treadle.capture.background import Background, Captured, Order, Refused, capture_and_wait
-from treadle.capture.one_order import sums_in_one_order
+from treadle.capture.one_order import SumsInOneOrder
 from treadle.capture.package import Runner, default_cache, load
 from treadle.capture.trace import CannotCapture
 from treadle.contracts import Collective, Json, Schedule
@@ -161,7 +161,7 @@ class CompiledStep:
             return
         self.eager.set_rates(state)
         engaged.whole.set_rates()
-        with torch.no_grad(), sums_in_one_order(state.device):
+        with torch.no_grad(), SumsInOneOrder(state.device):
             logged = engaged.run(engaged.whole.tensors(leaves))
         for name, value in zip(engaged.logs, logged, strict=True):
             state.totals.log(name, value)

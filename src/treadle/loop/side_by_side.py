@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from treadle.capture.background import Order, Refused, capture_and_wait
-from treadle.capture.one_order import sums_in_one_order
+from treadle.capture.one_order import SumsInOneOrder
 from treadle.capture.package import Runner, default_cache, load
 from treadle.capture.trace import CannotCapture
 from treadle.errors import OptionError
@@ -98,7 +98,7 @@ class Vectorised:
 
     def __call__(self, batch: Any) -> None:
         leaves = self._match(batch)
-        with torch.no_grad(), sums_in_one_order():
+        with torch.no_grad(), SumsInOneOrder():
             if leaves is not None:
                 self._run([*leaves, *self.lanes])
                 return

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 
-from treadle.capture.one_order import sums_in_one_order
+from treadle.capture.one_order import SumsInOneOrder
 from treadle.contracts import Collective, Schedule
 from treadle.errors import OptionError
 from treadle.loop.adamw import AdamW
@@ -100,7 +100,7 @@ class EagerStep:
         guard = self._buffers = self._buffers or BufferGuard(state.module)
         self.set_rates(state)
         guard.remember()
-        with sums_in_one_order(state.device):
+        with SumsInOneOrder(state.device):
             mean, loss_sum, weight = self._gradients_or_nothing(state, batch, guard)
             sound = self._is_finite(state, mean) and self._update(state, batch, mean)
         if sound:
