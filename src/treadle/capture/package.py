@@ -6,6 +6,7 @@ cache is never part of a run and never shipped, and a folder that others may wri
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import shutil
@@ -35,6 +36,7 @@ OPTIONS: dict[str, Any] = {
 
 WRAPPING = "-fwrapv"
 IN_ONE_ORDER = "sums in one order"
+ADDING_UP = ("index_put", "index_add", "index_reduce", "scatter", "embedding", "accumulate")
 WORK = "work-"
 MOST_KEPT = 200
 """Pieces of code in the cache, of about 2 MB each."""
@@ -76,7 +78,7 @@ def key_of(graph: GraphModule, tensors: Sequence[Tensor], threads: int) -> str:
         torch.backends.cpu.get_cpu_capability(),
         _processor(),
         str(threads),
-        repr(sorted(OPTIONS.items())) + WRAPPING + IN_ONE_ORDER,
+        repr(sorted(OPTIONS.items())) + WRAPPING + (IN_ONE_ORDER if adds_up(graph) else ""),
     ]
     for fact in facts:
         digest.update(fact.encode() + b"\0")
@@ -132,7 +134,8 @@ def compile_graph(
         before = os.environ.get("TORCHINDUCTOR_CACHE_DIR")
         os.environ["TORCHINDUCTOR_CACHE_DIR"] = work
         try:
-            with warnings.catch_warnings(), config.patch(settings), SumsInOneOrder():
+            order = SumsInOneOrder() if adds_up(graph) else contextlib.nullcontext()
+            with warnings.catch_warnings(), config.patch(settings), order:
                 warnings.simplefilter("ignore")
                 register()
                 made = torch._inductor.aot_compile(graph, tuple(t.detach() for t in tensors))
@@ -147,6 +150,14 @@ def compile_graph(
         Path(str(made)).chmod(0o700)
         Path(str(made)).replace(path)  # whole or not at all
     return path
+
+
+def adds_up(graph: GraphModule) -> bool:
+    """Tell whether the graph adds rows up at looked-up places, as an embedding's gradient does.
+
+    Only then one order is asked for: it also keeps the compiler from fusing other loops.
+    """
+    return any(sign in str(node.target) for node in graph.graph.nodes for sign in ADDING_UP)
 
 
 def compiler_path() -> str | None:
