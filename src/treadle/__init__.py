@@ -17,7 +17,7 @@ __version__ = "0.1.0"
 _NAMES = {
     "fit": "treadle.api.fit",
     "load": "treadle.api.load",
-    "log": "treadle.api.training",
+    "log": "treadle.api.log",
     "Run": "treadle.api.run",
     "check": "treadle.api.check",
     "turn": "treadle.loop.loop",
@@ -63,8 +63,8 @@ if TYPE_CHECKING:
     from treadle.api.check import check as check
     from treadle.api.fit import fit as fit
     from treadle.api.load import load as load
+    from treadle.api.log import log as log
     from treadle.api.run import Run as Run
-    from treadle.api.training import log as log
     from treadle.data.batches import TensorSource as TensorSource
     from treadle.errors import TreadleError as TreadleError
     from treadle.errors import UserError as UserError

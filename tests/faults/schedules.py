@@ -29,7 +29,10 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import seed as seeded
 from hypothesis import strategies as st
 
+from tests.faults.training_kinds import NUM_STEPS
+
 ROOT = Path(__file__).parent.parent.parent
+MODULE = "tests.faults.training_zygote"
 STEPS = {"trees": 120}
 PLACES = ("begin", "before", "update", "updated", "watched", "validation", "sync", "renamed")
 Schedule = list[dict[str, Any]]
@@ -63,7 +66,7 @@ def sweep_schedules(
 
 def schedules(kind: str) -> st.SearchStrategy[Schedule]:
     """Return how schedules are drawn: one to four kills, each with its own cadence of saves."""
-    steps = STEPS.get(kind, 24)
+    steps = STEPS.get(kind, NUM_STEPS)
 
     def at(place: str) -> st.SearchStrategy[int]:
         most = {"begin": 1_000, "validation": steps // 6, "sync": 60, "renamed": 10}
@@ -152,14 +155,16 @@ class Forks:
 
 
 @contextlib.contextmanager
-def zygote(kind: str, engine: str, place: Path, home: Path) -> Iterator[Forks]:
+def zygote(
+    kind: str, engine: str, place: Path, home: Path, num_steps: int = NUM_STEPS
+) -> Iterator[Forks]:
     """Start the process that forks, on a copy of the package: a run remembers its code."""
     ignored = shutil.ignore_patterns("__pycache__")
     shutil.copytree(ROOT / "src" / "treadle", place / "package" / "treadle", ignore=ignored)
     paths = {"PYTHONPATH": f"{place / 'package'}{os.pathsep}{ROOT}", "HOME": str(home)}
     with (place / "said").open("w") as said:
         process = subprocess.Popen(
-            [sys.executable, "-m", "tests.faults.training_zygote", kind, engine, str(place)],
+            [sys.executable, "-m", MODULE, kind, engine, str(place), str(num_steps)],
             env=os.environ | paths | {"OMP_NUM_THREADS": "1", "POLARS_MAX_THREADS": "1"},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 import treadle
 from tests.faults.test_training_numbers import last
-from treadle.api import training
+from treadle.api.log import _turning
 from treadle.errors import MemoryFullError
 from treadle.folder import RunFolder
 
@@ -44,7 +44,7 @@ class Narrow(nn.Module):
             raise self.limit[1]()
         hidden_BH = self.first(x_BF)
         treadle.log("norm", hidden_BH.detach().norm())
-        state = training._turning.get()
+        state = _turning.get()
         most_rows, refusal, evaluating = self.limit
         late = state.step + 1 >= AT_STEP if state else evaluating
         if late and len(x_BF) > most_rows:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 import treadle
-from treadle.api import training
+from treadle.api.log import _turning
 from treadle.errors import DivergedError
 from treadle.folder import RunFolder
 from treadle.loop.checkpoint import finished, read
@@ -132,7 +132,7 @@ def test_the_skipped_step_changed_nothing(tmp_path: Path) -> None:
 def thrown_off(output: Tensor, target: Tensor) -> Tensor:
     """Return a loss whose gradient is a thousand times too large at one step of the run."""
     found = nn.functional.mse_loss(output, target)
-    state = training._turning.get()
+    state = _turning.get()
     if state is not None and torch.is_grad_enabled() and state.step + 1 == SPIKE_STEP:
         found.register_hook(lambda gradient: gradient * 1_000)
     return found

@@ -32,7 +32,7 @@ Train = Callable[..., str]
 KINDS = ("own", "neural", "trees", "photos", "events")
 ENGINES = {"own": ("eager", "compiled"), "trees": ("eager",)}
 ROWS, WIDTH = 96, 6
-UNTIL = "24 steps"
+NUM_STEPS = 24
 
 
 def engines_of(kind: str) -> tuple[str, ...]:
@@ -40,10 +40,14 @@ def engines_of(kind: str) -> tuple[str, ...]:
     return ENGINES.get(kind, ("eager", "compiled"))
 
 
-def prepared(kind: str, engine: str, place: Path) -> Train:
-    """Return the training of a kind, with its data read and encoded."""
+def prepared(kind: str, engine: str, place: Path, num_steps: int = NUM_STEPS) -> Train:
+    """Return the training of a kind, with its data read and encoded.
+
+    num_steps: how long it is; trees, files and what has a torch scheduler have their own length
+    """
     makers = {"own": _own, "neural": _table, "trees": _table, "photos": _photos, "events": _events}
-    return (makers | {"files": _files, "scheduled": _scheduled})[kind](kind, engine, place)
+    makers |= {"files": _files, "scheduled": _scheduled}
+    return makers[kind](kind, engine, place, num_steps)
 
 
 def digest(tensors: Iterable[tuple[str, Tensor]]) -> str:
@@ -62,7 +66,7 @@ def network() -> nn.Module:
     return nn.Sequential(*layers, nn.Linear(16, 3))
 
 
-def _own(kind: str, engine: str, place: Path) -> Train:
+def _own(kind: str, engine: str, place: Path, num_steps: int) -> Train:
     generator = torch.Generator().manual_seed(5)
     x_NF = torch.randn(ROWS, WIDTH, generator=generator)
     y_N = (x_NF[:, 0] * 2 + x_NF[:, 1]).clamp(-1, 1).round().long() + 1
@@ -81,7 +85,7 @@ def _own(kind: str, engine: str, place: Path) -> Train:
             schedule="cosine",
             batch_size=16,
             validate_every=4,
-            until=UNTIL,
+            until=f"{num_steps} steps",
             engine=engine,
             out=out,
             resume=resume,
@@ -92,7 +96,7 @@ def _own(kind: str, engine: str, place: Path) -> Train:
     return train
 
 
-def _files(kind: str, engine: str, place: Path) -> Train:
+def _files(kind: str, engine: str, place: Path, num_steps: int) -> Train:
     """Parquet files that do not fit into their budget, so that a thread reads ahead of training.
 
     Which rows each step saw is written down beside the run.
@@ -151,7 +155,7 @@ class Recorder:
             file.write(json.dumps(line) + "\n")
 
 
-def _scheduled(kind: str, engine: str, place: Path) -> Train:
+def _scheduled(kind: str, engine: str, place: Path, num_steps: int) -> Train:
     """A step of a user's own, and a torch scheduler that a watcher moves after it."""
     x_NF = torch.randn(40, 3, generator=torch.Generator().manual_seed(2))
 
@@ -186,7 +190,7 @@ def _scheduled(kind: str, engine: str, place: Path) -> Train:
     return train
 
 
-def _table(kind: str, engine: str, place: Path) -> Train:
+def _table(kind: str, engine: str, place: Path, num_steps: int) -> Train:
     from treadle.api.table_data import prepare, read_table
     from treadle.api.table_members import fit_network, fit_trees
     from treadle.loop.until import steps
@@ -204,7 +208,7 @@ def _table(kind: str, engine: str, place: Path) -> Train:
     )
     data = prepare(options, read_table(options, None))
     metric = metric_named(DEFAULT[data.target.task], data.target.task)
-    fit, until = (fit_trees, steps(120)) if kind == "trees" else (fit_network, steps(24))
+    fit, until = (fit_trees, steps(120)) if kind == "trees" else (fit_network, steps(num_steps))
 
     def work(place: Place, options: FitOptions) -> Mapping[str, Tensor]:
         return fit(data, options, metric, until, place).files[kind]
@@ -212,7 +216,7 @@ def _table(kind: str, engine: str, place: Path) -> Train:
     return _in_place("table", options, fingerprint([place / "customers.csv"]), work)
 
 
-def _photos(kind: str, engine: str, place: Path) -> Train:
+def _photos(kind: str, engine: str, place: Path, num_steps: int) -> Train:
     """The head of a frozen network, on features that were made before."""
     from treadle.api import fit_images
     from treadle.models import vision
@@ -224,7 +228,7 @@ def _photos(kind: str, engine: str, place: Path) -> Train:
             "engine": engine,
             "threads": 1,
             "batch_size": 8,
-            "until": UNTIL,
+            "until": f"{num_steps} steps",
         }
     )
     data = fit_images.prepare_images(options)
@@ -254,14 +258,14 @@ def _once(make: Callable[..., Any]) -> Callable[..., Any]:
     return made
 
 
-def _events(kind: str, engine: str, place: Path) -> Train:
+def _events(kind: str, engine: str, place: Path, num_steps: int) -> Train:
     from treadle.api import fit_events
     from treadle.api.place import train_in
     from treadle.loop.randomness import seed_all
 
     frame = small.purchases(users=60, items=20)
     options = FitOptions.of(
-        {"kind": "events", "engine": engine, "threads": 1, "batch_size": 16, "until": UNTIL}
+        {"kind": "events", "engine": engine, "threads": 1, "batch_size": 16, "until": f"{num_steps} steps"}
     )
     data = fit_events.prepare_events(options, frame)
     metric = metric_named(DEFAULT["next_item"], "next_item")

@@ -1,8 +1,9 @@
 """Run as a script: prepares a training once, and turns it in a forked child for each line it gets.
 
-Arguments: kind, engine, a folder to work in. A line is {"out", "resume", "save_every", "point"};
-the answer is how the child ended: an exit code, or minus a signal. `point` says where the child
-kills itself: see `Killer`.
+Arguments: kind, engine, a folder to work in, how many steps. A line is {"out", "resume",
+"save_every", "point", "harm"}; the answer is how the child ended: an exit code, or minus a signal.
+`point` says where the child kills itself: see `Killer`; `harm`, what is done to the training: see
+`harmed`.
 """
 
 from __future__ import annotations
@@ -84,7 +85,50 @@ def armed(point: dict[str, Any], whole_seconds: float) -> None:
     Validator.measure = killer.around(Validator.measure, "", "validation")  # type: ignore[method-assign]
 
 
-def serve(kind: str, engine: str, place: Path) -> None:
+def harmed(harm: dict[str, Any]) -> None:
+    """Let steps of the training meet numbers that lead astray, by their number in the run.
+
+    spoilt: [first, last, value] of steps in whose batch a row's floating numbers are that value
+    faster: [first, last, factor] of steps whose learning rate is that many times what it should be
+    steps:  how many steps there are in all, however long validation is no better
+    """
+    from treadle.api import training
+    from treadle.loop.step import EagerStep
+    from treadle.loop.until import steps
+
+    turn, set_rates = training.turn, EagerStep.set_rates
+
+    def value_at(state: Any, name: str) -> float | None:
+        found = [value for first, last, value in harm.get(name, ()) if first <= state.step + 1 <= last]
+        return float(found[0]) if found else None
+
+    def turned(state: Any, source: Any, step: Any, watchers: Any, until: Any) -> Any:
+        def stepped(state: Any, batch: Any) -> None:
+            value = value_at(state, "spoilt")
+            step(state, batch if value is None else spoilt(batch, value))
+
+        return turn(state, source, stepped, watchers, steps(harm["steps"]))
+
+    def set_higher_rates(self: EagerStep, state: Any) -> None:
+        set_rates(self, state)
+        factor = value_at(state, "faster")
+        for group in [g for o in state.optimizers.values() for g in o.param_groups]:
+            group["lr"] *= 1.0 if factor is None else factor
+
+    training.turn = turned  # type: ignore[assignment]
+    EagerStep.set_rates = set_higher_rates  # type: ignore[method-assign]
+
+
+def spoilt(batch: dict[str, Any], value: float) -> dict[str, Any]:
+    """Return the batch with its first row of floating numbers replaced; times are left to order."""
+    other = {name: tensor.clone() for name, tensor in batch.items()}
+    for name, tensor in other.items():
+        if tensor.is_floating_point() and name != "times":
+            tensor[0] = value
+    return other
+
+
+def serve(kind: str, engine: str, place: Path, num_steps: int) -> None:
     """Prepare, and fork for every line."""
     import time
 
@@ -95,7 +139,7 @@ def serve(kind: str, engine: str, place: Path) -> None:
     torch.set_num_threads(1)
     machine.code_hash = functools.cache(machine.code_hash)  # what is imported does not change
     remember_captures(place / "captured.json")
-    train = training_kinds.prepared(kind, engine, place)
+    train = training_kinds.prepared(kind, engine, place, num_steps)
     train(place / "first", False, 60.0)  # what is imported and compiled late is there for all
     print(json.dumps("ready"), flush=True)
     whole_seconds = 1.0
@@ -143,6 +187,8 @@ def _run(train: training_kinds.Train, order: dict[str, Any], whole_seconds: floa
     sys.stdout = sys.stderr
     out = Path(order["out"])
     try:
+        if order.get("harm"):
+            harmed(order["harm"])
         if order.get("point"):
             armed(order["point"], whole_seconds)
         digest = train(out, order["resume"], order["save_every"])
@@ -157,4 +203,4 @@ def _run(train: training_kinds.Train, order: dict[str, Any], whole_seconds: floa
 
 
 if __name__ == "__main__":
-    serve(sys.argv[1], sys.argv[2], Path(sys.argv[3]))
+    serve(sys.argv[1], sys.argv[2], Path(sys.argv[3]), int(sys.argv[4]))

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from treadle.api.engine import engine_of, may_capture
+from treadle.api.engine import engine_of
+from treadle.api.log import logging_to
+from treadle.api.watching import take_over, thread_count, watchers_of
 from treadle.contracts import Json, Source, Step, Watcher
 from treadle.errors import DataError, DivergedError, Interrupted, MemoryFullError
 from treadle.folder import RunFolder
@@ -23,9 +23,8 @@ from treadle.loop.until import StopCondition, StopReason
 if TYPE_CHECKING:
     from treadle.loop.checkpoint import Saver
     from treadle.loop.state import TrainState
-    from treadle.watch.divergence import FiniteCheck
     from treadle.watch.progress import Glance
-    from treadle.watch.validation import Evaluate, Validator
+    from treadle.watch.validation import Evaluate
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,15 +83,6 @@ class Trained:
     engine: str
 
 
-_turning: ContextVar[TrainState | None] = ContextVar("turning", default=None)
-
-
-def log(name: str, value: float) -> None:
-    """Log a number from inside a step, loss or module; its mean joins the curves."""
-    if (state := _turning.get()) is not None:
-        state.totals.log(name, value)
-
-
 def train(
     training: Training,
     folder: RunFolder,
@@ -110,7 +100,7 @@ def train(
     from treadle.loop.checkpoint import Saver
 
     state, saving = training.state, saving or Saving()
-    thread_count = _thread_count(training, journal)  # looks how many threads there are before
+    threads = thread_count(training, journal)  # looks how many threads there are before
     if resume:
         _go_on(training, folder, journal)
     else:
@@ -123,7 +113,7 @@ def train(
         every_steps=training.block_steps,
         keep=saving.keep,
     )
-    training.watchers = [*training.watchers, *_take_over(training, journal), *thread_count]
+    training.watchers = [*training.watchers, *take_over(training, journal), *threads]
     first_step, seconds_before = state.step, state.seconds
     with Interruption() as interruption:
         stopped = _turn_or_say(training, journal, saver, observer or Observer(), interruption)
@@ -201,8 +191,8 @@ def _turn(
     from treadle.loop.slicing import Slicing
 
     state = training.state
-    with _logging_to(state), _sums_in_one_order(state), memory_errors_in_words():
-        validator, finite, watchers = _watchers(training, journal, saver, observer)
+    with logging_to(state), _sums_in_one_order(state), memory_errors_in_words():
+        validator, finite, watchers = watchers_of(training, journal, saver, observer)
         until = training.until | interruption.condition
         step = Slicing(training.step, journal)
         stopped = turn(state, training.source, step, watchers, until)
@@ -238,104 +228,6 @@ def _go_on(training: Training, folder: RunFolder, journal: Journal) -> None:
         journal.say("broken_checkpoint", sentence, step=state.step)
 
 
-def _watchers(
-    training: Training, journal: Journal, saver: Saver, observer: Observer
-) -> tuple[Validator, FiniteCheck, list[Watcher]]:
-    from treadle.loop.randomness import kept_generators
-    from treadle.watch.divergence import FiniteCheck
-    from treadle.watch.horizon import Horizon
-    from treadle.watch.progress import Progress
-    from treadle.watch.validation import Plateau, Validator
-
-    def evaluate(state: TrainState) -> Mapping[str, float]:
-        # measuring moves no training: neither what it logs nor what it draws
-        with _logging_to(None), kept_generators():
-            return training.evaluate(state)
-
-    validator = Validator(
-        evaluate,
-        training.metric,
-        journal,
-        every_steps=training.validate_every,
-        keep_weights=training.keep_weights,
-    )
-    max_steps = training.until.max_steps(training.steps_per_epoch)
-    max_seconds = training.until.max_minutes * 60
-    finite = FiniteCheck(journal, every_steps=100, give_up=_give_up)
-    # divergence first: a validation takes the mean loss that it goes by, and begins a new one
-    watchers: list[Watcher] = [*_divergence(training, journal), validator, finite]
-    if math.isfinite(max_seconds) and training.state.optimizers:
-        watchers.insert(0, Horizon(journal, max_steps=max_steps, max_seconds=max_seconds))
-    if training.plateau:
-        watchers.append(Plateau(journal))
-    watchers += training.watchers
-    watchers.append(
-        Progress(
-            observer.glance,
-            name=training.name,
-            metric_name=training.metric.name,
-            num_rows=training.source.num_rows,
-            batch_rows=training.source.num_rows / training.steps_per_epoch,
-            # trees are cut off by patience long before their most rounds: no time is promised
-            max_steps=max_steps if training.state.optimizers else math.inf,
-            max_seconds=max_seconds,
-        )
-    )
-    # the saver last: it keeps what the others remember
-    return validator, finite, [*watchers, saver]
-
-
-def _take_over(training: Training, journal: Journal) -> list[Watcher]:
-    """Return what watches over the engine of a step that may be captured."""
-    if not may_capture(training.step):
-        return []
-    from treadle.loop.takeover import TakeOver
-
-    return [
-        TakeOver(
-            training.step,  # type: ignore[arg-type]
-            journal,
-            max_steps=training.until.max_steps(training.steps_per_epoch),
-            max_seconds=training.until.max_minutes * 60,
-        )
-    ]
-
-
-def _thread_count(training: Training, journal: Journal) -> list[Watcher]:
-    """Return what finds out by how many threads a step is best turned."""
-    if not training.free_threads or training.state.device.type != "cpu":
-        return []
-    from treadle.loop.thread_count import ThreadCount
-
-    return [
-        ThreadCount(journal, max_steps=training.until.max_steps(training.steps_per_epoch)),
-    ]
-
-
-def _divergence(training: Training, journal: Journal) -> list[Watcher]:
-    """Return what rolls a network back where it diverges; trees only grow, and cannot."""
-    from treadle.api.module_loss import OwnStep
-    from treadle.watch.divergence import Divergence
-
-    state = training.state
-    if not hasattr(state.model, "parameters"):
-        return []
-    watch = Divergence(
-        journal,
-        give_up=_give_up,
-        checks_weights=isinstance(training.step, OwnStep) and state.device.type == "cpu",
-    )
-    watch.begin(state)
-    return [watch]
-
-
-def _give_up(sentence: str) -> None:
-    raise DivergedError(
-        sentence,
-        "Look for infinite or missing numbers in the data, or try a smaller learning rate (--lr).",
-    )
-
-
 def _stop_sentence(training: Training, stopped: StopReason) -> str:
     state = training.state
     sentence = f"training {training.name} stopped at step {state.step:,}: {stopped.sentence}"
@@ -360,12 +252,3 @@ def _sums_in_one_order(state: TrainState) -> AbstractContextManager[None]:
     from treadle.capture.one_order import SumsInOneOrder
 
     return SumsInOneOrder(state.device)
-
-
-@contextmanager
-def _logging_to(state: TrainState | None) -> Iterator[None]:
-    token = _turning.set(state)
-    try:
-        yield
-    finally:
-        _turning.reset(token)

@@ -1,0 +1,122 @@
+"""Which watchers a training has: what is measured, noticed, shown and decided between steps."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from treadle.api.engine import may_capture
+from treadle.api.log import logging_to
+from treadle.contracts import Watcher
+from treadle.errors import DivergedError
+from treadle.loop.journal import Journal
+
+if TYPE_CHECKING:
+    from treadle.api.training import Observer, Training
+    from treadle.loop.checkpoint import Saver
+    from treadle.loop.state import TrainState
+    from treadle.watch.divergence import FiniteCheck
+    from treadle.watch.validation import Validator
+
+
+def watchers_of(
+    training: Training, journal: Journal, saver: Saver, observer: Observer
+) -> tuple[Validator, FiniteCheck, list[Watcher]]:
+    """Return every watcher in the order that they see a step in, and two that are asked at the end.
+
+    Decisions come before what is measured of them, and the saver last.
+    """
+    from treadle.loop.randomness import kept_generators
+    from treadle.watch.divergence import FiniteCheck
+    from treadle.watch.horizon import Horizon
+    from treadle.watch.progress import Progress
+    from treadle.watch.validation import Plateau, Validator
+
+    def evaluate(state: TrainState) -> Mapping[str, float]:
+        # measuring moves no training: neither what it logs nor what it draws
+        with logging_to(None), kept_generators():
+            return training.evaluate(state)
+
+    validator = Validator(
+        evaluate,
+        training.metric,
+        journal,
+        every_steps=training.validate_every,
+        keep_weights=training.keep_weights,
+    )
+    max_steps = training.until.max_steps(training.steps_per_epoch)
+    max_seconds = training.until.max_minutes * 60
+    finite = FiniteCheck(journal, every_steps=100, give_up=_give_up)
+    # divergence first: a validation takes the mean loss that it goes by, and begins a new one
+    watchers: list[Watcher] = [*_divergence(training, journal), validator, finite]
+    if math.isfinite(max_seconds) and training.state.optimizers:
+        watchers.insert(0, Horizon(journal, max_steps=max_steps, max_seconds=max_seconds))
+    if training.plateau:
+        watchers.append(Plateau(journal))
+    watchers += training.watchers
+    watchers.append(
+        Progress(
+            observer.glance,
+            name=training.name,
+            metric_name=training.metric.name,
+            num_rows=training.source.num_rows,
+            batch_rows=training.source.num_rows / training.steps_per_epoch,
+            # trees are cut off by patience long before their most rounds: no time is promised
+            max_steps=max_steps if training.state.optimizers else math.inf,
+            max_seconds=max_seconds,
+        )
+    )
+    # the saver last: it keeps what the others remember
+    return validator, finite, [*watchers, saver]
+
+
+def take_over(training: Training, journal: Journal) -> list[Watcher]:
+    """Return what watches over the engine of a step that may be captured."""
+    if not may_capture(training.step):
+        return []
+    from treadle.loop.takeover import TakeOver
+
+    return [
+        TakeOver(
+            training.step,  # type: ignore[arg-type]
+            journal,
+            max_steps=training.until.max_steps(training.steps_per_epoch),
+            max_seconds=training.until.max_minutes * 60,
+        )
+    ]
+
+
+def thread_count(training: Training, journal: Journal) -> list[Watcher]:
+    """Return what finds out by how many threads a step is best turned."""
+    if not training.free_threads or training.state.device.type != "cpu":
+        return []
+    from treadle.loop.thread_count import ThreadCount
+
+    return [
+        ThreadCount(journal, max_steps=training.until.max_steps(training.steps_per_epoch)),
+    ]
+
+
+def _divergence(training: Training, journal: Journal) -> list[Watcher]:
+    """Return what rolls a network back where it diverges; trees only grow, and cannot."""
+    from treadle.api.module_loss import OwnStep
+    from treadle.watch.divergence import Divergence
+
+    state = training.state
+    if not hasattr(state.model, "parameters"):
+        return []
+    watch = Divergence(
+        journal,
+        give_up=_give_up,
+        checks_weights=isinstance(training.step, OwnStep) and state.device.type == "cpu",
+    )
+    watch.begin(state)
+    return [watch]
+
+
+def _give_up(sentence: str) -> None:
+    raise DivergedError(
+        sentence,
+        "Look for infinite or missing numbers in the data, or try a smaller learning rate (--lr).",
+    )
