@@ -18,7 +18,7 @@ import treadle
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-WRITTEN_BY_MAKE = ("benchmarks.md", "reliability.md")
+WRITTEN_BY_MAKE = ("benchmarks.md",)
 CONTRIBUTING = ROOT / "CONTRIBUTING.md"
 BLOCK = re.compile(r"^```(bash|python) runnable\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\((?!https?://)([^)#]+)")

@@ -7,7 +7,8 @@ and one loop between them is left: measured at three to five times the pace of t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -45,14 +46,7 @@ class Inference:
 
     def __call__(self, rows: Mapping[str, Tensor]) -> Tensor:
         """Return what the model predicts for the rows, float32 on the CPU."""
-        modes = [(part, part.training) for part in self.model.modules()]
-        self.model.eval()
-        try:
-            with torch.no_grad(), SumsInOneOrder():
-                return self._all(dict(sorted(rows.items())))
-        finally:
-            for part, mode in modes:
-                part.training = mode
+        return self._predict(rows, self._run)
 
     def capture(self, rows: Mapping[str, Tensor], *, worth_seconds: float) -> Captured | Refused:
         """Capture the forward pass for rows like these, and wait for it.
@@ -60,19 +54,18 @@ class Inference:
         worth_seconds: what a compiler may take; with 0 only the cache is looked into
         """
         batch = _filled({name: tensor[:1] for name, tensor in sorted(rows.items())})
-        was_training = self.model.training
-        self.model.eval()
-        try:
+        with _evaluating(self.model):
             answer = capture_and_wait(self._order(batch, worth_seconds))
-        finally:
-            self.model.train(was_training)
         if isinstance(answer, Refused):
             return answer
         try:
-            self._run = load(answer.path)
+            run = load(answer.path)
         except CannotCapture as error:
             return Refused(reason=str(error))
-        return answer if self._agrees(rows) else self._refused()
+        if not self._agrees(run, rows):
+            return Refused(reason="captured, it predicts other values")
+        self._run = run
+        return answer
 
     def _order(self, batch: dict[str, Tensor], worth_seconds: float) -> Order:
         names, state = list(batch), list(self._tensors())
@@ -91,35 +84,45 @@ class Inference:
             worth_seconds=worth_seconds,
         )
 
-    def _all(self, rows: dict[str, Tensor]) -> Tensor:
+    def _predict(self, rows: Mapping[str, Tensor], run: Runner | None) -> Tensor:
+        """Return what the model predicts, by the code of `run` where there is any."""
+        with _evaluating(self.model), torch.no_grad(), SumsInOneOrder():
+            return self._all(dict(sorted(rows.items())), run)
+
+    def _all(self, rows: dict[str, Tensor], run: Runner | None) -> Tensor:
         count = len(next(iter(rows.values())))
         state = list(self._tensors().values())
         parts = []
         for start in range(0, max(1, count), ROWS_AT_ONCE):
             batch = {name: tensor[start : start + ROWS_AT_ONCE] for name, tensor in rows.items()}
-            if self._run is None or count == 0:
+            if run is None or count == 0:
                 parts.append(self._predicting(batch).cpu())
             else:
                 size = min(ROWS_AT_ONCE, count - start)
-                parts.append(self._run([*state, *_filled(batch).values()])[0][:size])
+                parts.append(run([*state, *_filled(batch).values()])[0][:size])
         return torch.cat(parts)
 
-    def _agrees(self, rows: Mapping[str, Tensor]) -> bool:
+    def _agrees(self, run: Runner, rows: Mapping[str, Tensor]) -> bool:
         some = {name: tensor[:ROWS_AT_ONCE] for name, tensor in rows.items()}
-        captured, run = self(some), self._run
-        self._run = None
-        expected = self(some)
-        self._run = run
+        captured, expected = self._predict(some, run), self._predict(some, None)
         return torch.allclose(captured, expected, rtol=RELATIVE, atol=ABSOLUTE, equal_nan=True)
-
-    def _refused(self) -> Refused:
-        self._run = None
-        return Refused(reason="captured, it predicts other values")
 
     def _tensors(self) -> dict[str, Tensor]:
         own: dict[str, Any] = dict(self._predicting.named_parameters())
         own |= dict(self._predicting.named_buffers())
         return {name: tensor.detach() for name, tensor in own.items()}
+
+
+@contextmanager
+def _evaluating(model: nn.Module) -> Iterator[None]:
+    """Put every part of a model in evaluation mode for a while, and each back as it was."""
+    modes = [(part, part.training) for part in model.modules()]
+    model.eval()
+    try:
+        yield
+    finally:
+        for part, mode in modes:
+            part.training = mode
 
 
 class _Predicting(nn.Module):

@@ -2,7 +2,8 @@
 
 Otherwise the gradient of a large embedding, or of any `x[index]`, is added up as the threads
 happen to come, and two equal runs differ in their last bits. torch has operators that keep one
-order and takes them when asked to be deterministic; asking costs less than a microsecond.
+order and takes them when asked to be deterministic. Asking takes 1.6 µs, and .6 where it was
+asked already.
 """
 
 from __future__ import annotations

@@ -11,23 +11,53 @@ _BLOCK_BYTES = 1 << 25
 _MOST_ROWS = 1000
 
 
-def _blocks(
-    text: bytes, quoted: bool
-) -> Iterator[tuple[int, NDArray[np.uint8], NDArray[np.bool_]]]:
-    """Yield (offset, bytes [n], outside quotes [n]) of blocks that end where a record ends."""
-    start = 0
-    while start < len(text):
-        block = np.frombuffer(text, np.uint8, min(_BLOCK_BYTES, len(text) - start), start)
+def _blocks(text: bytes, quoted: bool) -> Iterator[_Block]:
+    """Yield blocks that end where a record ends, unless a quotation mark is left open in it.
+
+    quoted: separators and line ends between quotation marks do not count
+    """
+    text = text if text.endswith(b"\n") else text + b"\n"
+    offset = 0
+    while offset < len(text):
+        block = np.frombuffer(text, np.uint8, min(_BLOCK_BYTES, len(text) - offset), offset)
         if quoted:
             outside = np.bitwise_xor.accumulate(block == ord('"')) == 0
         else:
             outside = np.ones(block.size, np.bool_)
-        if start + block.size < len(text):
-            ends = np.flatnonzero((block == ord("\n")) & outside)
-            size = int(ends[-1]) + 1 if ends.size else block.size
-            block, outside = block[:size], outside[:size]
-        yield start, block, outside
-        start += block.size
+        ends = np.flatnonzero((block == ord("\n")) & outside)
+        if ends.size and offset + block.size < len(text):
+            block, outside = block[: ends[-1] + 1], outside[: ends[-1] + 1]
+        yield _Block(offset, block, outside, ends)
+        offset += block.size
+
+
+class _Block:
+    """Bytes of whole records, or of the one whose quotation mark is left open.
+
+    outside: bool [n], whether each byte is outside quotation marks
+    starts, ends: where each line begins, and its line feed is; int64 [lines]
+    """
+
+    def __init__(
+        self,
+        offset: int,
+        content: NDArray[np.uint8],
+        outside: NDArray[np.bool_],
+        ends: NDArray[np.int64],
+    ) -> None:
+        self.offset, self.content, self.outside, self.ends = offset, content, outside, ends
+        self.starts = np.concatenate([[0], ends[:-1] + 1])
+
+    @property
+    def is_open(self) -> bool:
+        return not self.outside[-1]
+
+    def is_blank(self) -> NDArray[np.bool_]:
+        """Return of each line whether it holds nothing, no separator either."""
+        sizes = self.ends - self.starts
+        first = self.content[self.starts]
+        blank: NDArray[np.bool_] = (sizes == 0) | ((sizes == 1) & (first == ord("\r")))
+        return blank
 
 
 def rows_filled(text: bytes, *, quoted: bool) -> NDArray[np.bool_] | None:
@@ -35,39 +65,25 @@ def rows_filled(text: bytes, *, quoted: bool) -> NDArray[np.bool_] | None:
 
     Returns None when a quotation mark is left open.
     """
-    text = text if text.endswith(b"\n") else text + b"\n"
     found = []
-    for _, block, outside in _blocks(text, quoted):
-        if not outside[-1]:
+    for block in _blocks(text, quoted):
+        if block.is_open:
             return None
-        ends = np.flatnonzero((block == ord("\n")) & outside)
-        starts = np.concatenate([[0], ends[:-1] + 1])
-        found.append(~_blank(block, starts, ends))
+        found.append(~block.is_blank())
     return np.concatenate(found)[1:] if found else np.zeros(0, np.bool_)
 
 
 def line_of_row(text: bytes, row: int, *, quoted: bool) -> int | None:
     """Return the line on which a row begins, blank lines passed over; row 0 is the header."""
-    text = text if text.endswith(b"\n") else text + b"\n"
     before = 0
-    for offset, block, outside in _blocks(text, quoted):
-        if not outside[-1]:
+    for block in _blocks(text, quoted):
+        if block.is_open:
             return None
-        ends = np.flatnonzero((block == ord("\n")) & outside)
-        starts = np.concatenate([[0], ends[:-1] + 1])
-        filled = starts[~_blank(block, starts, ends)]
+        filled = block.starts[~block.is_blank()]
         if row < before + len(filled):
-            return text.count(b"\n", 0, offset + int(filled[row - before])) + 1
+            return _line_at(text, block.offset + int(filled[row - before]))
         before += len(filled)
     return None
-
-
-def _blank(
-    block: NDArray[np.uint8], starts: NDArray[np.int64], ends: NDArray[np.int64]
-) -> NDArray[np.bool_]:
-    sizes = ends - starts
-    blank: NDArray[np.bool_] = (sizes == 0) | ((sizes == 1) & (block[starts] == ord("\r")))
-    return blank
 
 
 def ragged_rows(
@@ -79,18 +95,19 @@ def ragged_rows(
 
     Returns None when a quotation mark is left open.
     """
-    text = text if text.endswith(b"\n") else text + b"\n"
     broken: list[tuple[int, int]] = []
-    for offset, block, outside in _blocks(text, quoted):
-        if not outside[-1]:
+    for block in _blocks(text, quoted):
+        if block.is_open:
             return None
-        ends = np.flatnonzero((block == ord("\n")) & outside)
-        starts = np.concatenate([[0], ends[:-1] + 1])
-        separators = (block == ord(separator)) & outside
-        cells = np.diff(np.cumsum(separators, dtype=np.int32)[ends], prepend=0) + 1
-        for i in np.flatnonzero((cells != width) & ~_blank(block, starts, ends)):
-            line = text.count(b"\n", 0, offset + int(starts[i])) + 1
-            broken.append((line, int(cells[i])))
+        separators = (block.content == ord(separator)) & block.outside
+        cells = np.diff(np.cumsum(separators, dtype=np.int32)[block.ends], prepend=0) + 1
+        for row in np.flatnonzero((cells != width) & ~block.is_blank()):
+            line = _line_at(text, block.offset + int(block.starts[row]))
+            broken.append((line, int(cells[row])))
             if len(broken) == _MOST_ROWS:
                 return broken
     return broken
+
+
+def _line_at(text: bytes, place: int) -> int:
+    return text.count(b"\n", 0, place) + 1

@@ -58,22 +58,22 @@ def unmark_name(name: str) -> str:
 
 def unmark_formulas(frame: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
     """Return a frame whose marked cells are as they were, and the columns that had some."""
+    # a look at each cell's first character is cheap, and mostly enough
     names = [
         column.name
         for column in frame.select(pl.col(pl.String)).iter_columns()
-        if column.str.starts_with(_MARK).any() and _is_marked(column).any()
+        if column.str.starts_with(_MARK).any()
+        and column.to_frame().select(_is_marked(pl.col(column.name)).any()).item()
     ]
     if not names:
         return frame, []
     cells = pl.col(names)
-    is_marked = cells.str.starts_with(_MARK) & _must_mark(cells.str.slice(1))
-    return frame.with_columns(pl.when(is_marked).then(cells.str.slice(1)).otherwise(cells)), names
+    unmarked = pl.when(_is_marked(cells)).then(cells.str.slice(1)).otherwise(cells)
+    return frame.with_columns(unmarked), names
 
 
-def _is_marked(column: pl.Series) -> pl.Series:
-    inner = column.str.slice(1)
-    begins = column.str.starts_with(_MARK) & inner.str.contains(_FORMULA)
-    return begins & ~inner.str.contains(_PLAIN_NUMBER)
+def _is_marked(cells: pl.Expr) -> pl.Expr:
+    return cells.str.starts_with(_MARK) & _must_mark(cells.str.slice(1))
 
 
 def _must_mark(text: pl.Expr) -> pl.Expr:
