@@ -265,7 +265,13 @@ def _events(kind: str, engine: str, place: Path, num_steps: int) -> Train:
 
     frame = small.purchases(users=60, items=20)
     options = FitOptions.of(
-        {"kind": "events", "engine": engine, "threads": 1, "batch_size": 16, "until": f"{num_steps} steps"}
+        {
+            "kind": "events",
+            "engine": engine,
+            "threads": 1,
+            "batch_size": 16,
+            "until": f"{num_steps} steps",
+        }
     )
     data = fit_events.prepare_events(options, frame)
     metric = metric_named(DEFAULT["next_item"], "next_item")

@@ -99,7 +99,9 @@ def harmed(harm: dict[str, Any]) -> None:
     turn, set_rates = training.turn, EagerStep.set_rates
 
     def value_at(state: Any, name: str) -> float | None:
-        found = [value for first, last, value in harm.get(name, ()) if first <= state.step + 1 <= last]
+        found = [
+            value for first, last, value in harm.get(name, ()) if first <= state.step + 1 <= last
+        ]
         return float(found[0]) if found else None
 
     def turned(state: Any, source: Any, step: Any, watchers: Any, until: Any) -> Any:

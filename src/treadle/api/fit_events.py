@@ -103,7 +103,7 @@ def _training(data: EventData, options: FitOptions, metric: Metric) -> tuple[Rec
         seed=options.seed,
         with_epoch=True,
     )
-    optimizer, of_vectors = _optimizers(network, options.lr or LEARNING_RATE)
+    optimizer, of_vectors = _optimizers(network, options.rate or LEARNING_RATE)
     training = network_training(
         "sequence model",
         network,

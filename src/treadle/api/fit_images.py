@@ -107,7 +107,7 @@ def _fit_members(
     head.fit_scaling(parts["train"]["features"])
     sayings = _take_head(head, data, options)
     where = member_place(place, "head", options, "images") if unfreeze else place
-    groups = [{"params": list(head.parameters()), "lr": options.lr or how.learning_rate}]
+    groups = [{"params": list(head.parameters()), "lr": options.rate or how.learning_rate}]
     frozen = _fit(
         "head",
         head,
@@ -165,7 +165,7 @@ def _fit_unfrozen(
     parts = _parts(data, "maps", found.values)
     model.fit_scaling(parts["train"]["maps"])
     where = member_place(place, "unfrozen", options, "images")
-    rate = options.lr or UNFROZEN_RATE
+    rate = options.rate or UNFROZEN_RATE
     return _fit(
         "unfrozen",
         model,

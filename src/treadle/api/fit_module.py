@@ -45,6 +45,8 @@ LOSS_OF_TRAINING = Metric(
     function=lambda truth, predicted: float("nan"),
 )
 WAYS = ("resume", "not_exact", "overwrite")
+USUAL_RATE = 1e-3
+"""AdamW's, where the search for one begins."""
 
 
 def fit_module(module: nn.Module, data: Any, options: ModuleOptions) -> Run:
@@ -155,6 +157,7 @@ def _training(
         validate_every=options.validate_every or _cadence(source),
         plateau=options.schedule == "plateau",
         free_threads=options.threads is None and options.engine == "auto",
+        finds_rate=options.finds_rate,
     )
 
 
@@ -190,13 +193,16 @@ def _schedule(asked: Schedule | str) -> Schedule | None:
     return by_name(asked) if isinstance(asked, str) else asked
 
 
-def _optimizers(module: nn.Module, given: Any, lr: float) -> dict[str, torch.optim.Optimizer]:
+def _optimizers(
+    module: nn.Module, given: Any, lr: float | str | None
+) -> dict[str, torch.optim.Optimizer]:
     import torch
 
     from treadle.loop.adamw import AdamW
 
     if given is None:
-        return {"main": AdamW(module.parameters(), lr=lr)}
+        rate = lr if isinstance(lr, (int, float)) else USUAL_RATE
+        return {"main": AdamW(module.parameters(), lr=rate)}
     if isinstance(given, torch.optim.Optimizer):
         return {"main": given}
     if isinstance(given, Mapping):

@@ -37,7 +37,12 @@ class ModuleOptions:
     encode:     for Parquet files, in place of these: a function of a polars frame that returns a
                 dict of arrays
     memory:     the most memory that the rows of Parquet files may take at once, such as "2 GB"
+    lr:         the learning rate, where no optimizer is given; None or "auto": it is looked for
+                before the first step. "auto" beside an optimizer: its rates, times what is found
     until:      e.g. epochs(50) | minutes(10), or the same in words
+    worth:      how much better the metric must get for going on to be worth it, in its own units;
+                where `until` is not said, a tenth of the metric's noise. With `until` and no
+                `worth`, training goes on as long as `until` says
     validate_every: steps between validations; by default an epoch, at most 1,000 steps
     extras:     by name, what your step keeps besides and a checkpoint must hold: anything with
                 state_dict and load_state_dict, such as a torch scheduler
@@ -63,8 +68,9 @@ class ModuleOptions:
     metric: str = "loss"
     higher_is_better: bool | None = None
     until: StopCondition | str | None = None
+    worth: float | None = None
     batch_size: int = 256
-    lr: float = 1e-3
+    lr: float | Literal["auto"] | None = None
     schedule: Schedule | str = "constant"
     accumulate: int = 1
     clip_norm: float | None = None
@@ -100,7 +106,11 @@ class ModuleOptions:
             (f"{name} is {options[name]!r}.", "Use a number above 0.")
             for name in ("batch_size", "lr", "save_every_seconds", "worker_timeout_seconds")
             if name in options and not _is_above_zero(options[name])
+            if name != "lr" or options[name] not in (AUTO, None)
         ]
+        worth = options.get("worth")
+        if worth is not None and not (isinstance(worth, (int, float)) and worth >= 0):
+            problems.append((f"worth is {worth!r}.", "Use a number of the metric, 0 or above."))
         if options.get("precision", "float32") not in ("float32", "bf16"):
             problems.append((f"precision is '{options['precision']}'.", "Use float32 or bf16."))
         if options.get("engine", AUTO) not in ENGINES:
@@ -112,6 +122,17 @@ class ModuleOptions:
             raise OptionError.of(problems)
         named = options.get("metrics", ())
         return cls(**{**options, "metrics": (named,) if isinstance(named, str) else named})
+
+    @property
+    def finds_rate(self) -> bool:
+        """Whether the learning rate is to be looked for."""
+        is_ours = self.optimizer is None and self.step is None
+        return self.lr == AUTO or (self.lr is None and is_ours)
+
+    @property
+    def stops_itself(self) -> bool:
+        """Whether training may end where more is not worth it: not where `until` alone was said."""
+        return self.until is None or self.worth is not None
 
     @property
     def condition(self) -> StopCondition:

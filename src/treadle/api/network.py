@@ -71,6 +71,7 @@ def network_training(
         plateau=options.schedule == "plateau",
         sayings=sayings or [],
         free_threads=options.threads is None and options.engine == "auto",
+        finds_rate=options.lr == "auto",
     )
 
 

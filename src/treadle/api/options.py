@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
@@ -33,6 +33,7 @@ class FitOptions(Frozen):
     until:       stop conditions in words; `minutes` in them bound the whole fit
     photos:      images: the folder that a CSV's paths are relative to and may not lead out of
     unfreeze:    images: how many of the backbone's last blocks are trained along
+    lr:          a number; "auto" looks for it; by default what suits a network of that size
     save_every:  seconds of work that a crash may cost
     track:       sinks that the curves go to as well: tensorboard, mlflow, wandb
     cache:       images: where features are kept; by default in the user's own cache folder
@@ -56,7 +57,7 @@ class FitOptions(Frozen):
     until: str | None = None
     model: Literal["auto", "neural", "trees"] = "auto"
     start_from: str | None = None
-    lr: float | None = Field(default=None, gt=0)
+    lr: Literal["auto"] | Annotated[float, Field(gt=0)] | None = None
     batch_size: int | None = Field(default=None, gt=0)
     schedule: str | None = None
     device: str = "auto"
@@ -100,7 +101,8 @@ class FitOptions(Frozen):
         try:
             options = cls(**known)
         except ValidationError as error:
-            problems += [_problem(detail) for detail in error.errors()]
+            last = {detail["loc"][:1]: detail for detail in error.errors()}  # one an option
+            problems += [_problem(detail) for detail in last.values()]
         problems += _contradictions(known)
         if problems or options is None:
             raise OptionError.of(problems)
@@ -110,6 +112,11 @@ class FitOptions(Frozen):
     def condition(self) -> StopCondition | None:
         """What the user said of when to stop, or None."""
         return parse(self.until) if self.until else None
+
+    @property
+    def rate(self) -> float | None:
+        """The learning rate that the user named, or None."""
+        return self.lr if isinstance(self.lr, float) else None
 
     def recorded(self) -> dict[str, Any]:
         """Return what config.json keeps: all but where things lie, which may be moved."""

@@ -40,8 +40,8 @@ def fit_trees(
     from treadle.models.trees import Trees
 
     settings = TreeSettings.for_table(len(data.split.train), data.layout)
-    if options.lr is not None:
-        settings = settings.model_copy(update={"learning_rate": options.lr})
+    if options.rate is not None:
+        settings = settings.model_copy(update={"learning_rate": options.rate})
     parts = {name: _as_tensors(data.parts[name]) for name in PARTS}
     trees = Trees(data.layout)
     sayings = _take_trees(trees, settings.block_rounds, options)
@@ -115,7 +115,7 @@ def fit_network(
     parts = {name: _for_network(data, name, scaler, device) for name in PARTS}
     layout = data.layout.model_copy(update={"num_numbers": parts["train"]["numbers"].shape[1]})
     settings = _network_settings(len(data.split.train), layout, earlier)
-    changed = {"learning_rate": options.lr, "batch_size": options.batch_size}
+    changed = {"learning_rate": options.rate, "batch_size": options.batch_size}
     settings = settings.model_copy(update={k: v for k, v in changed.items() if v is not None})
     network, training, predicting = _network_training(
         data, parts, layout, settings, options, metric, until

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from treadle.api.engine import engine_of
 from treadle.api.log import logging_to
+from treadle.api.rate import find_rate
 from treadle.api.watching import take_over, thread_count, watchers_of
 from treadle.contracts import Json, Source, Step, Watcher
 from treadle.errors import DataError, DivergedError, Interrupted, MemoryFullError
@@ -45,6 +46,7 @@ class Training:
     block_steps:    a checkpoint can be taken at multiples of this many steps
     sayings:        (topic, sentence) that the journal opens with
     free_threads:   nobody said how many threads: what is best is found out
+    finds_rate:     nobody said at which learning rate: it is looked for before the first step
     """
 
     name: str
@@ -62,6 +64,7 @@ class Training:
     watchers: Sequence[Watcher] = field(default_factory=tuple)
     sayings: Sequence[tuple[str, str]] = field(default_factory=tuple)
     free_threads: bool = False
+    finds_rate: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,8 +117,9 @@ def train(
         keep=saving.keep,
     )
     training.watchers = [*training.watchers, *take_over(training, journal), *threads]
-    first_step, seconds_before = state.step, state.seconds
     with Interruption() as interruption:
+        find_rate(training, journal, interruption.condition)
+        first_step, seconds_before = state.step, state.seconds
         stopped = _turn_or_say(training, journal, saver, observer or Observer(), interruption)
         seconds = max(1e-9, state.seconds - seconds_before)
         engine = engine_of(training.step)

@@ -147,7 +147,12 @@ def fit(
         ),
     ] = None,
     lr: Annotated[
-        float | None, _option("--lr", help="The learning rate.", panel=HowToTrain)
+        str | None,
+        _option(
+            "--lr",
+            help="The learning rate; auto: look for it by short trainings first.",
+            panel=HowToTrain,
+        ),
     ] = None,
     batch_size: Annotated[
         int | None, _option("--batch-size", help="Rows in a batch.", panel=HowToTrain)
