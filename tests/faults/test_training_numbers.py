@@ -53,6 +53,7 @@ def spoil_gradient(module: nn.Module, steps: set[int], value: float) -> Callable
 def fit(out: Path, data: Any, module: nn.Module | None = None, **options: Any) -> treadle.Run:
     usual: dict[str, Any] = {
         "loss": "mean_squared_error",
+        "lr": 1e-3,  # what looks for one would turn the steps that are counted here
         "validation": None,
         "batch_size": BATCH,
         "until": "3 epochs",

@@ -120,6 +120,7 @@ def _files(kind: str, engine: str, place: Path, num_steps: int) -> Train:
             files,
             target=["y", "row"],
             loss=recorder.loss,
+            lr=1e-3,  # what looks for one would show it rows, too
             validation=None,
             memory=_RESERVE_BYTES + 16 * 8 + 2_000,
             accumulate=4,

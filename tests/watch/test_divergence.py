@@ -153,6 +153,44 @@ def test_losses_below_zero_and_near_it_are_judged_by_how_much_they_move() -> Non
     assert topics(journal) == ["spike"]
 
 
+def test_a_bounded_loss_that_stays_well_above_where_training_began_is_rolled_back() -> None:
+    """Over normalised outputs it never becomes ten times the usual."""
+    state, journal, watch = begun()
+    for loss in (3.1, 2.0, 1.5, 1.4, 1.3, 1.3, 1.3, 4.5, 4.5):
+        look(state, watch, loss)
+    assert topics(journal) == ["spike", "rollback"]
+
+
+def test_where_little_was_learned_a_loss_a_little_above_the_first_is_left_alone() -> None:
+    state, journal, watch = begun()
+    for loss in (0.693, 0.692, 0.691, 0.691, 0.690, 0.690, 0.699, 0.699, 0.699):
+        look(state, watch, loss)
+    assert journal.lines == []
+
+
+def test_best_weights_with_a_higher_loss_are_not_rolled_back_to_again_and_again() -> None:
+    """What was usual later, for weights that validation found worse, is not usual for them."""
+    state, journal, watch = begun()
+    for number, loss in enumerate((0.7, 0.6, 0.5, 0.4, 1e-3, 1e-3, 1e-3, 1e-3, 1e-3, 1e-3, 1e-3)):
+        look(state, watch, loss)
+        if number == 2:
+            state.keep_best(0.5)
+    look(state, watch, 1.0, skipped=LOOK_EVERY)
+    for loss in (0.5, 0.45, 0.4, 0.4, 0.3):
+        look(state, watch, loss)
+    assert topics(journal) == ["rollback"]
+
+
+def test_where_the_best_was_found_while_the_loss_was_high_nothing_is_usual_for_it() -> None:
+    state, journal, watch = begun()
+    for loss in (1.0, 0.9, 0.8, 0.7, 500.0):
+        look(state, watch, loss)
+    state.keep_best(0.5)
+    for loss in (500.0, 400.0, 390.0, 380.0):
+        look(state, watch, loss)
+    assert topics(journal) == ["spike", "rollback"]
+
+
 def test_a_validation_that_takes_the_sums_moves_no_decision() -> None:
     state, journal, watch = begun()
     for loss in (1.0, 0.9, 0.8, 0.7, 500.0, 500.0):

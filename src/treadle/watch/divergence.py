@@ -32,6 +32,9 @@ SPIKE = 10.0
 LOST = 0.5
 """The share of what was gained since the first look that must be lost again."""
 
+GAINED = 0.25
+"""The share of the usual loss that must have been gained, for a loss above the first to be far."""
+
 IN_A_ROW = 2
 """Looks after which a loss that is far too high has come to stay: one bad batch passes."""
 
@@ -100,11 +103,13 @@ class Divergence:
 
     def _weigh(self, state: TrainState, memory: Json, mean: float) -> None:
         """Compare the mean loss since the last look with what is usual."""
-        if not _is_far_above(mean, memory["usual"]):
+        if not _is_far_above(mean, memory["usual"], memory.get("first", mean)):
             memory["high"] = 0
             memory["usual"] = [*memory["usual"], mean][-WINDOWS:]
             memory.setdefault("first", mean)
+            _remember_level(state, memory, memory["usual"])
             return
+        _remember_level(state, memory, [])
         memory["high"] += 1
         usual = statistics.median(memory["usual"])
         lost = (mean - usual) >= LOST * (memory["first"] - usual)
@@ -125,7 +130,9 @@ class Divergence:
         )
         state.scale = decided["scale"]
         state.roll_back()
-        memory.update(rollbacks=[*fallen, state.step], high=0, loss=0.0, weight=0.0)
+        _remember_level(state, memory, [])
+        usual = memory["level"]["usual"]
+        memory.update(rollbacks=[*fallen, state.step], usual=usual, high=0, loss=0.0, weight=0.0)
 
     def _mean_loss(self, state: TrainState, memory: Json) -> float:
         """Return the mean loss since the last look, or since a validation, which takes the sums."""
@@ -178,13 +185,30 @@ class FiniteCheck:
         memory.update(seen=memory["seen"] + skipped, step=state.step)
 
 
-def _is_far_above(mean: float, usual: list[float]) -> bool:
-    """Tell whether a mean loss is far above the usual ones, whatever their size and sign."""
+def _remember_level(state: TrainState, memory: Json, usual: list[float]) -> None:
+    """Remember what was usual when the best weights were found: after a rollback it is again.
+
+    Where they were found while the loss was far too high, nothing is usual for them yet.
+    """
+    if "level" not in memory or memory["level"]["step"] != state.best_step:
+        memory["level"] = {"step": state.best_step, "usual": list(usual)}
+
+
+def _is_far_above(mean: float, usual: list[float], first: float) -> bool:
+    """Tell whether a mean loss is far above the usual ones, whatever their size and sign.
+
+    A loss over normalised outputs is bounded: it cannot become ten times the usual, and yet all
+    is lost where it is well above what the untrained model had.
+    """
     if len(usual) < FEWEST_WINDOWS:
         return False
     middle = statistics.median(usual)
     spread = statistics.median(abs(value - middle) for value in usual)
-    return mean - middle > SPIKE * max(abs(middle), spread, 1e-12)
+    above, gained = mean - middle, first - middle
+    if above > SPIKE * max(abs(middle), spread, 1e-12):
+        return True
+    forgot = gained > GAINED * abs(middle) and above > (1 + LOST) * gained
+    return forgot and above > SPIKE * spread
 
 
 def _are_finite(state: TrainState) -> bool:
