@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from treadle.api.earlier import Earlier, earlier_of
 from treadle.api.event_data import EventData, prepare_events
 from treadle.api.event_result import finish
+from treadle.api.evidence_events import EventSight
 from treadle.api.machine import files_of, pick_device
 from treadle.api.network import network_training
 from treadle.api.options import FitOptions
@@ -14,7 +15,7 @@ from treadle.api.place import Attempt, open_place, train_in, use_threads
 from treadle.api.run import Run
 from treadle.api.training import Training
 from treadle.contracts import Json
-from treadle.data.fingerprint import fingerprint
+from treadle.data.fingerprint import fingerprint, unchanged
 from treadle.folder import RunFolder
 from treadle.goal import DEFAULT, Metric, metric_named
 from treadle.loop.journal import Journal
@@ -41,9 +42,10 @@ def fit_events(options: FitOptions, frame: Any, attempt: Attempt) -> Run:
     """Train a recommender and return its run. Raises: UserError; Interrupted."""
     use_threads(options)
     metric = metric_named(options.metric or DEFAULT["next_item"], "next_item")
-    data = prepare_events(options, frame)
     files = files_of([*options.data, *options.test])
-    marks = fingerprint(files if frame is None else data.log.frame)
+    with unchanged(files):
+        data = prepare_events(options, frame)
+        marks = fingerprint(files) if frame is None else fingerprint(data.log.frame, files)
     with open_place("events", options, marks, attempt) as place:
         if not place.begun:
             _say_data(place.journal, data, place.folder, marks, metric)
@@ -104,12 +106,13 @@ def _training(data: EventData, options: FitOptions, metric: Metric) -> tuple[Rec
         with_epoch=True,
     )
     optimizer, of_vectors = _optimizers(network, options.rate or LEARNING_RATE)
+    evaluate = _Evaluate(network, data, metric, options.seed)
     training = network_training(
         "sequence model",
         network,
         optimizer=optimizer,
         source=source,
-        evaluate=_Evaluate(network, data, metric, options.seed),
+        evaluate=evaluate,
         metric=metric,
         options=options,
         until=options.condition or minutes(DEFAULT_MINUTES),
@@ -119,6 +122,9 @@ def _training(data: EventData, options: FitOptions, metric: Metric) -> tuple[Rec
         clip_norm=1.0,
         schedule=warmup_cosine(floor=0.05),
         sayings=sayings,
+        sight=EventSight(
+            network, evaluate.cases, data.item_counts(), metric.name, options.seed, source
+        ),
     )
     if of_vectors is not None:
         training.state.optimizers["item_vectors"] = of_vectors

@@ -14,7 +14,7 @@ from treadle.api.table_data import TableData, prepare, read_table
 from treadle.api.table_members import fit_network, fit_trees
 from treadle.api.table_result import finish
 from treadle.contracts import Json
-from treadle.data.fingerprint import fingerprint
+from treadle.data.fingerprint import fingerprint, unchanged
 from treadle.folder import RunFolder
 from treadle.goal import DEFAULT, Metric, metric_named
 from treadle.loop.journal import Journal
@@ -31,11 +31,12 @@ def fit_table(options: FitOptions, frame: Any, attempt: Attempt) -> Run:
     Raises: UserError for a mistake in options or data; Interrupted, with a resumable run left.
     """
     use_threads(options)
-    read = read_table(options, frame)
-    data = prepare(options, read)
-    metric = metric_named(options.metric or DEFAULT[data.target.task], data.target.task)
     files = files_of([*options.data, *options.validation, *options.test])
-    marks = fingerprint(files if frame is None else read.frame)
+    with unchanged(files):
+        read = read_table(options, frame)
+        data = prepare(options, read)
+        marks = fingerprint(files) if frame is None else fingerprint(read.frame, files)
+    metric = metric_named(options.metric or DEFAULT[data.target.task], data.target.task)
     with open_place("table", options, marks, attempt) as place:
         if not place.begun:
             until = options.until or f"no better for a while, or {DEFAULT_MINUTES:g} minutes"

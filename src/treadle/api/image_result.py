@@ -18,6 +18,7 @@ from treadle.api.result import advice_on, on_metrics, write_result
 from treadle.api.table_data import PARTS
 from treadle.api.table_result import member_findings, save_members
 from treadle.contracts import Json
+from treadle.errors import DataError
 from treadle.folder import RunFolder
 from treadle.goal import Metric
 from treadle.loop.journal import Journal
@@ -43,7 +44,9 @@ def finish(
     name, constant = constant_prediction(task, data.truth("train"), len(truth), len(classes))
     name = "guessing" if metric.needs == "scores" else name
     reached = on_metrics(found, task, truth, constant)
-    folder.write_json("findings.json", _findings(data, members, truth, best.test))
+    findings = _findings(data, members, truth, best.test)
+    _say_gone(findings["wrong_photos"], journal)
+    folder.write_json("findings.json", findings)
     write_result(
         folder,
         kind="images",
@@ -109,7 +112,7 @@ def wrong_photos(
     return [
         {
             "file": data.frame["path"][int(rows[i])],
-            "data_uri": _thumbnail(Path(data.frame["file"][int(rows[i])])),
+            "data_uri": _thumbnail(data.files[rows[i]], data.hashes[rows[i]]),
             "true": data.classes[truth[i]],
             "predicted": data.classes[chosen[i]],
             "probability": float(probabilities[i, chosen[i]]),
@@ -118,13 +121,30 @@ def wrong_photos(
     ]
 
 
-def _thumbnail(path: Path) -> str:
-    """Return a small JPEG of a photo as a data address."""
+def _say_gone(wrong: list[Json], journal: Journal) -> None:
+    """Say which of these photos changed, or are gone, since the network saw them."""
+    gone = [str(photo["file"]) for photo in wrong if not photo["data_uri"]]
+    if gone:
+        journal.say(
+            "data",
+            f"changed or gone since they were looked at, so the report cannot show them: "
+            f"{', '.join(gone)}.",
+        )
+
+
+def _thumbnail(path: Path, expected: str) -> str:
+    """Return a small JPEG of a photo as a data address; nothing where it is another by now."""
     from PIL import Image
 
-    from treadle.data.images import decode
+    from treadle.data.photo import decode, digest, photo_bytes
 
-    pixels = decode(path).transpose(1, 2, 0)
+    try:
+        content = photo_bytes(path)
+    except (OSError, DataError):
+        return ""
+    if digest(content) != expected:
+        return ""
+    pixels = decode(content).transpose(1, 2, 0)
     image = Image.fromarray(np.ascontiguousarray(pixels))
     image.thumbnail((THUMBNAIL, THUMBNAIL))
     stream = io.BytesIO()

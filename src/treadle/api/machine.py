@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import platform
 from collections.abc import Sequence
@@ -115,11 +116,12 @@ def files_of(paths: Sequence[str]) -> list[Path]:
     """Return the files that paths, folders and patterns stand for, in a fixed order."""
     found: list[Path] = []
     for text in paths:
-        path = Path(text)
+        path = Path(text).expanduser()
         if path.is_dir():
             found += sorted(file for file in path.rglob("*") if file.is_file())
         elif path.exists():
             found.append(path)
         else:
-            found += sorted(path.parent.glob(path.name))
+            matches = glob.glob(str(path), recursive=True)  # noqa: PTH207
+            found += sorted(file for match in matches if (file := Path(match)).is_file())
     return found

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from treadle.contracts import Json
+from treadle.data.fingerprint import stamp
 from treadle.errors import DataError, MissingExtraError, did_you_mean
 
 ENDINGS = (".parquet", ".pq")
@@ -32,14 +33,14 @@ class ParquetTable:
     footers: pyarrow's FileMetaData of each file
     columns: name → pyarrow type, those of the first file
     groups:  the row groups that hold rows, in the order of the files
-    stamps:  (bytes, time of the last change) of each file when its footer was read
+    stamps:  what each file was when its footer was read
     """
 
     paths: tuple[Path, ...]
     footers: tuple[Any, ...]
     columns: dict[str, Any]
     groups: tuple[Group, ...]
-    stamps: tuple[tuple[int, int], ...]
+    stamps: tuple[tuple[int, int, int], ...]
 
     @property
     def num_rows(self) -> int:
@@ -107,15 +108,6 @@ class ParquetTable:
             for number in range(footer.num_row_groups):
                 found.append(footer.row_group(number).column(place).statistics)  # noqa: PERF401
         return [statistics for statistics in found if statistics is not None]
-
-
-def stamp(path: Path) -> tuple[int, int]:
-    """Return a file's size and the time of its last change; (0, 0) where it is not there."""
-    try:
-        found = path.stat()
-    except OSError:
-        return 0, 0
-    return found.st_size, found.st_mtime_ns
 
 
 def are_files(data: Any) -> bool:
