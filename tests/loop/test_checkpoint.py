@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import threading
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -434,3 +435,77 @@ def test_the_thread_that_saves_calls_no_torch(
     finally:
         threading.setprofile(None)  # type: ignore[arg-type]
     assert called == [] and saver.saved_step == 1
+
+
+class Clock:
+    """A clock that moves on when it is told to."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def saved_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, costs: list[float], every_seconds: float
+) -> list[float]:
+    """Return when saves begin in an hour, where each costs so many seconds (the last for good)."""
+    clock, begun = Clock(), list[float]()
+
+    def commit(folder: Path, step: int, files: Any) -> Path:
+        clock.now += costs[min(len(begun), len(costs) - 1)]
+        return folder
+
+    monkeypatch.setattr(checkpoint, "commit", commit)
+    saver = Saver(tmp_path, every_seconds=every_seconds, clock=clock)
+    state = a_state()
+    while clock.now < 3_600:
+        clock.now += 1.0
+        state.step += 1
+        before = saver._thread
+        now = clock.now
+        saver(state)
+        if saver._thread is not before:
+            begun.append(now)
+            saver.wait()
+    return begun
+
+
+@pytest.mark.parametrize(
+    ("costs", "expected"),
+    [
+        ([0.1], [60, 60]),
+        ([2.0], [200, 200]),
+        ([1_000.0], [600]),
+        ([30.0, 1.0], [600, 100, 100]),
+        ([1.0, 30.0, 1.0], [100, 100, 100]),
+    ],
+    ids=["cheap", "dear", "dearer than all", "dear once at first", "dear once in between"],
+)
+def test_saves_wait_longer_where_they_cost_more_than_a_hundredth_of_the_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, costs: list[float], expected: list[float]
+) -> None:
+    begun = saved_at(tmp_path, monkeypatch, costs, checkpoint.EVERY_SECONDS)
+    assert begun[0] == 60
+    paid = [costs[min(i, len(costs) - 1)] for i in range(len(begun))]
+    waited = [b - a - cost for a, b, cost in zip(begun, begun[1:], paid, strict=False)]
+    assert waited[: len(expected)] == pytest.approx(expected, abs=1.0)
+
+
+def test_an_interval_that_was_asked_for_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = saved_at(tmp_path, monkeypatch, [20.0], 30.0)
+    assert len(begun) > 60 and all(b - a == 50 for a, b in pairwise(begun))
+
+
+def test_of_the_broken_ones_the_newest_two_are_kept(tmp_path: Path) -> None:
+    for step in (1, 2, 3, 4):
+        place = written(tmp_path, step)[0]
+        (place / "state.json").write_bytes(b"{}")
+        read_newest(tmp_path)
+    mine = tmp_path / "broken-notes"
+    mine.mkdir()
+    Saver(tmp_path)
+    assert names(tmp_path) == ["broken-notes", "broken-step-000000003", "broken-step-000000004"]

@@ -17,12 +17,15 @@ import re
 import shutil
 import threading
 import time
+from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from treadle.contracts import Json
 from treadle.errors import BrokenCheckpointError, SaveError
 from treadle.lock import make_folder, sync_folder
+from treadle.loop.facts import check_facts
 from treadle.loop.manifest import FACTS, MANIFEST, listed_files, manifest_of, naming
 from treadle.loop.tensor_file import Parts, to_parts
 from treadle.tensors import content_of, tensors_in
@@ -33,6 +36,15 @@ if TYPE_CHECKING:
     from treadle.loop.state import TrainState
 
 BUFFER_BYTES = 1 << 20
+EVERY_SECONDS = 60.0
+LONGEST_WAIT = 10
+"""How many times the usual interval lies between two saves at most, whatever they cost."""
+
+WORTH = 0.01
+"""The share of the time that saving may take, copying and writing together."""
+
+BROKEN = "broken-"
+KEPT_BROKEN = 2
 NAME = re.compile(r"step-(\d+)(?:\.(\d+))?")
 Files = dict[str, "dict[str, Tensor]"]
 Contents = dict[str, Parts]
@@ -111,7 +123,10 @@ def read_newest(folder: Path) -> tuple[tuple[Files, Json] | None, list[str]]:
     broken: list[str] = []
     for place in reversed(finished(folder)):
         try:
-            return read(place), broken
+            files, facts = read(place)
+            with naming(place / FACTS):
+                check_facts(facts, files, _age(place)[0])
+            return (files, facts), broken
         except BrokenCheckpointError as error:
             broken.append(f"{error.message} {_set_aside(place)}")
     return None, broken
@@ -142,6 +157,8 @@ def remove(place: Path) -> None:
 def prepare(folder: Path) -> None:
     """Make sure that checkpoints can be written below `folder`; remove what a crash left there.
 
+    Of the broken checkpoints that were set aside the newest two stay: they are evidence.
+
     Raises: SaveError when nothing can be written there: better now than after hours of training.
     """
     probe = folder / f".step-probe.{os.getpid()}.tmp"
@@ -149,6 +166,8 @@ def prepare(folder: Path) -> None:
         make_folder(folder)
         for orphan in folder.glob(".step-*.tmp"):
             shutil.rmtree(orphan, ignore_errors=True)
+        for old in _set_aside_before(folder)[:-KEPT_BROKEN]:
+            remove(old)
         probe.mkdir()
         (probe / FACTS).write_bytes(b"{}")
     except OSError as error:
@@ -168,7 +187,8 @@ class Saver:
     A save that failed, or whose thread died, is raised behind the next step, or when the saver is
     closed: what would be learned from there on could not be kept.
 
-    every_seconds: how much work a crash may cost
+    every_seconds: how much work a crash may cost. The usual minute grows, up to ten of them,
+                   where a save costs more than a hundredth of the time; another number is kept
     every_steps:   save only at multiples of this (trees can only be left at the end of a block);
                    a copy of the state at the last such place is kept, to be saved at the end
 
@@ -176,7 +196,13 @@ class Saver:
     """
 
     def __init__(
-        self, folder: Path, *, every_seconds: float = 60.0, every_steps: int = 1, keep: int = 2
+        self,
+        folder: Path,
+        *,
+        every_seconds: float = EVERY_SECONDS,
+        every_steps: int = 1,
+        keep: int = 2,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.folder = folder
         self.every_seconds = every_seconds
@@ -184,7 +210,10 @@ class Saver:
         self.keep = keep
         self.failure: SaveError | None = None
         self.saved_step: int | None = None
-        self._last = time.monotonic()
+        self.clock = clock
+        self._last = clock()
+        self._copy_seconds = 0.0
+        self._costs: deque[float] = deque(maxlen=3)
         self._thread: threading.Thread | None = None
         self._under_way: int | None = None
         self._left_at: tuple[Files, Json] | None = None
@@ -198,9 +227,20 @@ class Saver:
             return
         if self.every_steps > 1:
             self._left_at = state.snapshot()
-        if is_writing or time.monotonic() - self._last < self.every_seconds:
+        began = self.clock()
+        if is_writing or began - self._last < self.wait_seconds:
             return
-        self._begin(*(self._left_at or state.snapshot()))
+        files, facts = self._left_at or state.snapshot()
+        self._copy_seconds = self.clock() - began
+        self._begin(files, facts)
+
+    @property
+    def wait_seconds(self) -> float:
+        """How long nothing is saved after a save, by what the cheapest of the last three cost."""
+        if self.every_seconds != EVERY_SECONDS or not self._costs:
+            return self.every_seconds
+        worth = min(self._costs) / WORTH
+        return min(max(self.every_seconds, worth), LONGEST_WAIT * self.every_seconds)
 
     def close(self, state: TrainState) -> None:
         """Save the newest state that a run can go on from, and wait until that is done."""
@@ -231,16 +271,18 @@ class Saver:
             raise _failed(step, "", error) from error
 
     def _write(self, step: int, files: Contents, best_step: int | None) -> None:
+        began = self.clock()
         try:
             commit(self.folder, step, files)
             prune(self.folder, self.keep, best_step)
+            self._costs.append(self._copy_seconds + self.clock() - began)
             self.saved_step, self._under_way = step, None
         except SaveError as error:
             self.failure = error
         except BaseException as error:
             self.failure = _died(step, f"{type(error).__name__} {error}".strip())
         finally:
-            self._last = time.monotonic()
+            self._last = self.clock()
 
     def _raise_failure(self) -> None:
         """Raise what became of the last save, unless it is known to have succeeded."""
@@ -282,13 +324,19 @@ def _write(path: Path, parts: Parts) -> str:
 
 
 def _set_aside(place: Path) -> str:
-    aside = place.with_name(f"broken-{place.name}")
+    aside = place.with_name(f"{BROKEN}{place.name}")
     shutil.rmtree(aside, ignore_errors=True)
     try:
         place.rename(aside)
     except OSError as error:
         return f"It was passed over, and could not be set aside: {error}."
     return f"It was set aside as {aside.name}."
+
+
+def _set_aside_before(folder: Path) -> list[Path]:
+    """Return the broken checkpoints that were set aside, oldest first."""
+    found = [p for p in folder.glob(f"{BROKEN}*") if NAME.fullmatch(p.name[len(BROKEN) :])]
+    return sorted(found, key=lambda place: place.stat().st_mtime_ns)
 
 
 def _failed(step: int, where: str, error: BaseException) -> SaveError:

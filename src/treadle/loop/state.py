@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from treadle.contracts import Cursor, Json, Validation
 from treadle.errors import RunError
 from treadle.loop.forget import forget
+from treadle.loop.likeness import must_be_like
 from treadle.loop.randomness import generator_states, set_generator_states
 from treadle.loop.tree import flatten, unflatten
 
@@ -207,7 +208,20 @@ class TrainState:
         return copies, self._facts() | {"skeletons": skeletons}
 
     def restore(self, files: dict[str, dict[str, Tensor]], facts: Json) -> None:
-        """Become the state that a snapshot holds. Tensors keep their place: their bytes change."""
+        """Become the state that a snapshot holds. Tensors keep their place: their bytes change.
+
+        Raises: RunError when it is the state of something else.
+        """
+        try:
+            self._become(files, facts)
+        except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+            raise RunError(
+                f"the checkpoint of step {facts['step']:,} does not fit what is trained here: "
+                f"{' '.join(str(error).split()) or type(error).__name__}.",
+                "Resume with what the run was started with, or start a new run.",
+            ) from error
+
+    def _become(self, files: dict[str, dict[str, Tensor]], facts: Json) -> None:
         skeletons = facts["skeletons"]
         self.model.load_state_dict(unflatten(skeletons["model"], files["model"]))
         for place in ("optimizers", "extras"):
@@ -244,8 +258,10 @@ def take_back(part: Stateful, state: Any) -> None:
     if not isinstance(part, torch.optim.Optimizer):
         part.load_state_dict(state)
         return
+    form = _form_of(part, state)
     before = {parameter: dict(values) for parameter, values in part.state.items()}
     part.load_state_dict(copy.deepcopy(state))
+    must_be_like(part.state_dict(), form, "the optimizer's state")
     for parameter, values in part.state.items():
         for name, loaded in values.items():
             own = before.get(parameter, {}).get(name)
@@ -253,6 +269,19 @@ def take_back(part: Stateful, state: Any) -> None:
                 continue
             if own.shape == loaded.shape:
                 values[name] = own.copy_(loaded)
+
+
+def _form_of(optimizer: torch.optim.Optimizer, saved: Any) -> Json:
+    """Return what an optimizer's state must be like once it has taken back what was saved.
+
+    Settings that came later than its making may be missing; values of parameters, where it makes
+    them late, from all of what was saved.
+    """
+    present = optimizer.state_dict()
+    always = {*optimizer.defaults, "params"}
+    groups = [{k: v for k, v in g.items() if k in always} for g in present["param_groups"]]
+    has_values = not isinstance(saved, dict) or bool(saved.get("state"))
+    return {"param_groups": groups, "state": present["state"] if has_values else {}}
 
 
 def _saved(place: str, name: str, skeletons: Json) -> Any:
