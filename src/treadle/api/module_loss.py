@@ -22,6 +22,20 @@ LOSS_NAMES = {
     "mean_absolute_error": "l1_loss",
     "huber": "huber_loss",
 }
+SHORT_NAMES = {
+    "mse": "mean_squared_error",
+    "l2": "mean_squared_error",
+    "mae": "mean_absolute_error",
+    "l1": "mean_absolute_error",
+    "smooth_l1": "huber",
+    "bce": "binary_cross_entropy",
+    "bce_with_logits": "binary_cross_entropy",
+    "bcewithlogits": "binary_cross_entropy",
+    "ce": "cross_entropy",
+    "nll": "cross_entropy",
+    "crossentropy": "cross_entropy",
+}
+"""What the losses are called elsewhere, torch's words without the "loss" at their end."""
 
 
 class BatchLoss:
@@ -212,9 +226,11 @@ def _named_loss(name: str) -> Callable[..., Any]:
     import torch.nn.functional
 
     if name not in LOSS_NAMES:
+        short = name.strip().lower().removesuffix("loss").rstrip("_ ")
+        near = did_you_mean(SHORT_NAMES.get(short, name), LOSS_NAMES)
         raise OptionError(
             f"there is no loss '{name}'.",
-            f"{did_you_mean(name, LOSS_NAMES)}Names: {', '.join(LOSS_NAMES)}. Or a function.",
+            f"{near}Names: {', '.join(LOSS_NAMES)}. Or a function.",
         )
     function: Callable[..., Any] = getattr(torch.nn.functional, LOSS_NAMES[name])
     return function
