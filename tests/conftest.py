@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +11,14 @@ import pytest
 
 import treadle
 from tests import small
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_track_record(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep what tests forecast out of the record of whoever runs them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TREADLE_DATA", str(tmp_path_factory.mktemp("record")))
+        yield
 
 
 @dataclass(frozen=True)

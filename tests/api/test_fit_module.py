@@ -144,6 +144,10 @@ def test_a_loss_may_be_a_function_or_a_name(tmp_path: Path) -> None:
     ("options", "found", "hint"),
     [
         ({"loss": "crossentropy"}, "no loss 'crossentropy'", "did you mean 'cross_entropy'"),
+        ({"loss": "mse"}, "no loss 'mse'", "did you mean 'mean_squared_error'"),
+        ({"loss": "L1Loss"}, "no loss 'L1Loss'", "did you mean 'mean_absolute_error'"),
+        ({"loss": "nll_loss"}, "no loss 'nll_loss'", "did you mean 'cross_entropy'"),
+        ({"loss": "BCE"}, "no loss 'BCE'", "did you mean 'binary_cross_entropy'"),
         ({"loss": None}, "no loss", "Give loss="),
         ({"metrics": ["acuracy"]}, "'acuracy' is not known", "did you mean 'accuracy'"),
         (

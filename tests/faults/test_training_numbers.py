@@ -234,8 +234,8 @@ def test_what_cannot_be_brought_back_is_stopped_with_a_report(tmp_path: Path) ->
     with pytest.raises(DivergedError) as raised:
         spiking(out, "60 epochs", rate=1e6)
     assert "Training was put back 3 times" in raised.value.message
-    stop = RunFolder(out).events()[-1]
-    assert (stop["topic"], stop["saw"]["reason"]) == ("stop", "diverged")
+    (stop,) = [line for line in RunFolder(out).events() if line["topic"] == "stop"]
+    assert stop["saw"]["reason"] == "diverged"
     assert topics(out, "rollback") == ["rollback"] * 3
     assert "put back" in (out / "report.html").read_text()
     assert everything_finite_in_checkpoints(out)

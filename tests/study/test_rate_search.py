@@ -68,7 +68,7 @@ def test_later_rounds_are_longer_and_begin_at_the_best_before() -> None:
 
 
 def test_rounds_that_would_hardly_be_longer_are_left_out() -> None:
-    found = find_rate(Valley(1.0), horizon=200)
+    found = find_rate(Valley(1.0), horizon=200, shares=(0.01, 0.03, 0.08))
     assert {trial.steps for trial in found.trials} == {20}
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from treadle.api.earlier import earlier_of
+from treadle.api.evidence_parts import PartSight, predicting
 from treadle.api.image_data import ImageData, features_of, prepare_images
 from treadle.api.image_engine import on_best_engine
 from treadle.api.image_result import finish
@@ -221,6 +222,13 @@ def _fit(
         patience=PATIENCE,
         validate_every=source.steps_per_epoch,
         sayings=sayings,
+        sight=PartSight(
+            predicting(model),
+            (parts["train"], held_out),
+            (data.truth("train"), truth),
+            inputs=("features",) if "features" in held_out else (),
+            source=source,
+        ),
     )
     trained = train_in(place, training, options, facts)
     validated = predicted(model, held_out)

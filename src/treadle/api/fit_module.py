@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from treadle.api.engine import compiler, make_step
+from treadle.api.evidence_module import ModuleSight
 from treadle.api.machine import machine_and_versions, pick_device
 from treadle.api.module_loss import (
     BatchLoss,
@@ -16,7 +17,7 @@ from treadle.api.module_loss import (
     compared,
     parts_of,
 )
-from treadle.api.module_options import ModuleOptions
+from treadle.api.module_options import HELD, USUAL_EPOCHS, ModuleOptions
 from treadle.api.module_record import config_of, finish
 from treadle.api.module_sources import make_sources
 from treadle.api.run import Run
@@ -29,6 +30,7 @@ from treadle.folder import EVENTS, RunFolder
 from treadle.goal import LOSS, Metric
 from treadle.loop.journal import Journal
 from treadle.loop.schedules import by_name
+from treadle.loop.until import StopCondition, epochs
 
 if TYPE_CHECKING:
     import torch
@@ -111,7 +113,6 @@ def _training(
     module: nn.Module, source: Own, held_out: Own | None, options: ModuleOptions
 ) -> Training:
     from treadle.loop.state import TrainState
-    from treadle.loop.step import StepOptions
 
     device = pick_device(options.device)
     module.to(device)
@@ -121,7 +122,7 @@ def _training(
         extras=_extras(source, options),
         device=device,
     )
-    condition, epoch = options.condition, source.steps_per_epoch
+    condition, epoch = _until(source, held_out, options), source.steps_per_epoch
     _refuse_without_length(source, options)
     state.horizon = int(min(condition.max_steps(epoch), 100 * epoch))
     loss = BatchLoss(module, options.loss)
@@ -131,19 +132,8 @@ def _training(
             "metric is 'loss', and beside a step of your own there is none to validate with.",
             "Give loss=…, a function of (output, target), or metric=… one of your metrics.",
         )
-    step: Any = OwnStep(options.step) if options.step else None
-    if step is None:
-        step = make_step(
-            options.engine,
-            loss,
-            schedule=_schedule(options.schedule),
-            options=StepOptions(
-                accumulate=options.accumulate,
-                clip_norm=options.clip_norm,
-                average=options.average,
-                precision=options.precision,
-            ),
-        )
+    step = _step(loss, source, options)
+    if not options.step:
         step.prepare(state)
     return Training(
         name=type(module).__name__,
@@ -157,7 +147,30 @@ def _training(
         validate_every=options.validate_every or _cadence(source),
         plateau=options.schedule == "plateau",
         free_threads=options.threads is None and options.engine == "auto",
-        finds_rate=options.finds_rate,
+        rate=options.rate_care,
+        worth=options.worth,
+        stops_itself=options.stops_itself,
+        validation_rows=held_out.num_rows if held_out else 0,
+        sight=ModuleSight(loss, source, held_out, trains_apart=options.step is None),
+    )
+
+
+def _step(loss: BatchLoss, source: Own, options: ModuleOptions) -> Any:
+    """Return the user's own step, or ours."""
+    from treadle.loop.step import StepOptions
+
+    if options.step:
+        return OwnStep(options.step)
+    return make_step(
+        options.engine,
+        loss,
+        schedule=_schedule(_rate_plan(source, options)),
+        options=StepOptions(
+            accumulate=options.accumulate,
+            clip_norm=options.clip_norm,
+            average=options.average,
+            precision=options.precision,
+        ),
     )
 
 
@@ -178,12 +191,29 @@ def _cadence(source: Own) -> int:
 def _refuse_without_length(source: Own, options: ModuleOptions) -> None:
     """Refuse to lay a schedule out for epochs whose length nobody knows. Raises: OptionError."""
     unknown = getattr(source, "num_batches", 0) is None
-    if unknown and options.schedule != "constant" and options.condition.steps_limit == math.inf:
+    said = options.schedule not in (None, "constant")
+    if unknown and said and options.condition.steps_limit == math.inf:
         raise OptionError(
             "the data is a stream that does not say how many batches an epoch has, so a schedule "
             "cannot be laid out over epochs.",
             'Say the steps: until="5000 steps". Or give the loader a length.',
         )
+
+
+def _until(source: Own, held_out: Own | None, options: ModuleOptions) -> StopCondition:
+    """Return when to stop. A rate that is held runs out where validation stands still, which ends
+    training; patience would end it before."""
+    if options.until is None and held_out is not None and _rate_plan(source, options) == HELD:
+        return epochs(USUAL_EPOCHS)
+    return options.condition
+
+
+def _rate_plan(source: Own, options: ModuleOptions) -> Schedule | str:
+    """Return how the rate goes; constant, where nobody knows how long an epoch is."""
+    unknown = getattr(source, "num_batches", 0) is None
+    if unknown and options.schedule is None and options.condition.steps_limit == math.inf:
+        return "constant"
+    return options.rate_plan
 
 
 def _schedule(asked: Schedule | str) -> Schedule | None:

@@ -67,4 +67,6 @@ def summary(trained: Trained) -> Json:
         "samples_per_second": round(trained.samples_per_second, 1),
         "seconds": round(trained.seconds, 3),
         "engine": trained.engine,
+        "verdicts": trained.verdicts,
+        "forecasts": trained.forecasts,
     }

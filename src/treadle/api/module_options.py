@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from treadle.api.engine import ENGINES, Engine
+from treadle.api.rate import RateCare
 from treadle.api.training import Observer
 from treadle.contracts import Watcher
 from treadle.errors import OptionError, did_you_mean
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from treadle.contracts import Schedule
 
 AUTO = "auto"
+HELD = "held"
+USUAL_EPOCHS = 100
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,9 +42,11 @@ class ModuleOptions:
     memory:     the most memory that the rows of Parquet files may take at once, such as "2 GB"
     lr:         the learning rate, where no optimizer is given; None or "auto": it is looked for
                 before the first step. "auto" beside an optimizer: its rates, times what is found
+    schedule:   a name, or a function (step, horizon, scale) → factor on the rate. By default the
+                rate stays as it is; one that was looked for is held, and runs out at the end
     until:      e.g. epochs(50) | minutes(10), or the same in words
     worth:      how much better the metric must get for going on to be worth it, in its own units;
-                where `until` is not said, a tenth of the metric's noise. With `until` and no
+                where `until` is not said, half of the metric's noise. With `until` and no
                 `worth`, training goes on as long as `until` says
     validate_every: steps between validations; by default an epoch, at most 1,000 steps
     extras:     by name, what your step keeps besides and a checkpoint must hold: anything with
@@ -71,7 +76,7 @@ class ModuleOptions:
     worth: float | None = None
     batch_size: int = 256
     lr: float | Literal["auto"] | None = None
-    schedule: Schedule | str = "constant"
+    schedule: Schedule | str | None = None
     accumulate: int = 1
     clip_norm: float | None = None
     average: float | None = None
@@ -124,10 +129,10 @@ class ModuleOptions:
         return cls(**{**options, "metrics": (named,) if isinstance(named, str) else named})
 
     @property
-    def finds_rate(self) -> bool:
-        """Whether the learning rate is to be looked for."""
+    def rate_care(self) -> RateCare:
+        """What is done about the learning rate: looked for, where nobody said one."""
         is_ours = self.optimizer is None and self.step is None
-        return self.lr == AUTO or (self.lr is None and is_ours)
+        return "searched" if self.lr == AUTO or (self.lr is None and is_ours) else "watched"
 
     @property
     def stops_itself(self) -> bool:
@@ -135,10 +140,17 @@ class ModuleOptions:
         return self.until is None or self.worth is not None
 
     @property
+    def rate_plan(self) -> Schedule | str:
+        """The schedule that was asked for, or what is usual where none was."""
+        if self.schedule is not None:
+            return self.schedule
+        return HELD if self.rate_care == "searched" and self.optimizer is None else "constant"
+
+    @property
     def condition(self) -> StopCondition:
         """The stop condition; by default 100 epochs, or no better for 10 validations."""
         asked = parse(self.until) if isinstance(self.until, str) else self.until
-        return asked or epochs(100) | no_better_for(10)
+        return asked or epochs(USUAL_EPOCHS) | no_better_for(10)
 
 
 OF_FILES = ("target", "columns", "encode", "memory")

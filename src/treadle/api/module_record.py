@@ -37,7 +37,7 @@ def config_of(module: nn.Module, source: Own, options: ModuleOptions, training: 
             "clip_norm": options.clip_norm,
             "average": options.average,
             "precision": options.precision,
-            "schedule": options.schedule if isinstance(options.schedule, str) else "own",
+            "schedule": options.rate_plan if isinstance(options.rate_plan, str) else "own",
         },
         "until": training.until.text,
     }

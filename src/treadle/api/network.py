@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
+    from treadle.api.verdicts import Sight
     from treadle.contracts import Schedule
     from treadle.data.batches import TensorSource
     from treadle.watch.validation import Evaluate
@@ -36,12 +37,14 @@ def network_training(
     clip_norm: float | None = None,
     schedule: Schedule | None = None,
     sayings: list[tuple[str, str]] | None = None,
+    sight: Sight | None = None,
 ) -> Training:
     """Return the training of a network whose forward takes a Batch.
 
     until:    what the user or the budget says; most_epochs holds where that sets no steps
     patience: validations without a better one after which training stops
     schedule: the default one, where the user named none: a warm-up and a cosine
+    sight:    looks at the network at the end, for the verdicts
     """
     from treadle.loop.schedules import by_name, warmup_cosine
     from treadle.loop.state import TrainState
@@ -71,7 +74,8 @@ def network_training(
         plateau=options.schedule == "plateau",
         sayings=sayings or [],
         free_threads=options.threads is None and options.engine == "auto",
-        finds_rate=options.lr == "auto",
+        rate=options.rate_care,
+        sight=sight,
     )
 
 

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError, model_validator
 
 from treadle.api.engine import Engine
+from treadle.api.rate import RateCare
 from treadle.contracts import Frozen
 from treadle.data.durations import parse_duration
 from treadle.errors import OptionError, did_you_mean
@@ -31,6 +32,7 @@ class FitOptions(Frozen):
     positive:    which of two classes is the one that is looked for
     time, group: a column; for images `group` is a pattern of file names
     until:       stop conditions in words; `minutes` in them bound the whole fit
+    worth:       how much better the metric must get for going on to be worth it
     photos:      images: the folder that a CSV's paths are relative to and may not lead out of
     unfreeze:    images: how many of the backbone's last blocks are trained along
     lr:          a number; "auto" looks for it; by default what suits a network of that size
@@ -55,6 +57,7 @@ class FitOptions(Frozen):
     event: str | None = None
     metric: str | None = None
     until: str | None = None
+    worth: float | None = Field(default=None, ge=0)
     model: Literal["auto", "neural", "trees"] = "auto"
     start_from: str | None = None
     lr: Literal["auto"] | Annotated[float, Field(gt=0)] | None = None
@@ -85,6 +88,7 @@ class FitOptions(Frozen):
                     values[name] = (values[name],)
                 elif name in values and values[name] is None:
                     values[name] = ()
+            values["lr"] = _number_if_it_is_one(values.get("lr"))
             values["kind"] = KIND_WORDS.get(str(values.get("kind")), values.get("kind"))
         return values
 
@@ -109,6 +113,15 @@ class FitOptions(Frozen):
         return options
 
     @property
+    def stops_itself(self) -> bool:
+        """Whether training may end where more is not worth it.
+
+        How long our own models are trained follows from what was measured on many data sets; so
+        they stop before that only where somebody said what more is worth.
+        """
+        return self.worth is not None
+
+    @property
     def condition(self) -> StopCondition | None:
         """What the user said of when to stop, or None."""
         return parse(self.until) if self.until else None
@@ -117,6 +130,11 @@ class FitOptions(Frozen):
     def rate(self) -> float | None:
         """The learning rate that the user named, or None."""
         return self.lr if isinstance(self.lr, float) else None
+
+    @property
+    def rate_care(self) -> RateCare:
+        """What is done about the learning rate: our own networks know what suits them."""
+        return "known" if self.lr is None else "searched" if self.lr == "auto" else "watched"
 
     def recorded(self) -> dict[str, Any]:
         """Return what config.json keeps: all but where things lie, which may be moved."""
@@ -130,6 +148,14 @@ def _plain(value: Any) -> Any:
     if isinstance(value, StopCondition):
         return value.text
     return [_plain(inner) for inner in value] if isinstance(value, (list, tuple)) else value
+
+
+def _number_if_it_is_one(value: Any) -> Any:
+    """Return a number typed on a command line, where a word may stand as well, as a number."""
+    try:
+        return float(value) if isinstance(value, str) else value
+    except ValueError:
+        return value
 
 
 def _problem(detail: Any) -> tuple[str, str]:

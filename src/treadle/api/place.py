@@ -108,6 +108,7 @@ def train_in(place: Place, training: Training, options: FitOptions, settings: Js
 
     seed_all(options.seed)
     training.watchers = [*training.watchers, *sinks(options.track, place.folder)]
+    training.worth, training.stops_itself = options.worth, options.stops_itself
     place.folder.write_json("plan.json", (place.folder.plan or {}) | {"settings": settings})
     return train(
         training,

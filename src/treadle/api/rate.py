@@ -1,11 +1,11 @@
-"""The learning rate of a training that was given none: looked for before its first step."""
+"""The learning rate: looked for before the first step, or where the first steps went wrong."""
 
 from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from treadle.api.log import logging_to
 from treadle.contracts import Json
@@ -18,7 +18,15 @@ if TYPE_CHECKING:
     from treadle.study.rate_search import Found
     from treadle.study.stretches import Stretches
 
+RateCare = Literal["searched", "watched", "known"]
 RATE = "rate"
+SHARES = (0.01, 0.03, 0.08)
+"""How long the trainings of each round of a search are, as shares of the whole training's steps."""
+
+ASKED_SHARES, ASKED_HORIZON = (0.02,), 10_000
+"""The same, and the most steps that they are shares of, where it is only asked whether a rate is
+far too high."""
+
 PLANNED_EPOCHS, PLANNED_STEPS = 20, 2_000
 """A training that may last for long is planned for so many epochs, or steps where those are more:
 most stop by themselves long before what they may take."""
@@ -27,6 +35,9 @@ SHARE_OF_MINUTES = 0.3
 """For what share of a budget of minutes the search plans: it takes less than half of that."""
 
 TIMED_STEPS = 5
+FAR_BELOW = 0.35
+"""What part of the rate must do best in a short training for the rate to be too high: short ones
+like high rates better than long ones do."""
 
 
 def find_rate(training: Training, journal: Journal, until: StopCondition) -> None:
@@ -36,19 +47,54 @@ def find_rate(training: Training, journal: Journal, until: StopCondition) -> Non
     place in the data are as if it had not been. The time it takes counts.
     """
     state = training.state
-    if not training.finds_rate or state.step > 0 or RATE in state.memory:
+    if training.rate != "searched" or state.step > 0 or RATE in state.memory:
         return
-    reason = _why_not(training)
-    if reason is not None:
+    if reason := why_not(training):
         journal.say(RATE, f"{reason}, so the learning rate is {_shown(_rate(state))}, as usual.")
         return
     with contextlib.suppress(_BrokenOff):
-        factor = journal.decide(RATE, 0, lambda: _searched(training, until))
+        factor = journal.decide(RATE, 0, lambda: _chosen(training, until))
         state.memory[RATE] = {"factor": factor}
-        _multiply_rates(state, factor)
+        for optimizer in state.optimizers.values():
+            for group in optimizer.param_groups:
+                group["lr"] *= factor
 
 
-def _why_not(training: Training) -> str | None:
+def lower_rate(
+    training: Training, until: StopCondition
+) -> Callable[[TrainState], tuple[float, str, Json]]:
+    """Return what tells at which part of its rate a training should begin anew; 1: as it is."""
+    began = "the first steps made the loss rise"
+
+    def lower(state: TrainState) -> tuple[float, str, Json]:
+        now = state.snapshot()
+        state.roll_back()
+        try:
+            search = _search(training, until, ASKED_SHARES, ASKED_HORIZON)
+            if search is not None and search.best <= FAR_BELOW:
+                search = _search(training, until)
+        except _BrokenOff:
+            search = None
+        finally:
+            state.restore(*now)
+        if search is None:
+            return 1.0, f"{began}; whether the rate is too high could not be found out.", {}
+        if search.best > FAR_BELOW:
+            sentence = f"{began}, but short trainings at lower learning rates did not do better."
+            return 1.0, sentence, search.saw
+        rate, factor = search.usual, search.found.factor
+        sentence = (
+            f"{began}: the learning rate of {_shown(rate)} is too high. {search.told}; those at "
+            f"{_shown(rate * search.best)} did best. So training began anew from its first "
+            f"weights, at a rate of {_shown(rate * factor)}."
+        )
+        return factor, sentence, search.saw
+
+    return lower
+
+
+def why_not(training: Training) -> str | None:
+    """Return why rates cannot be tried on this training, as the beginning of a sentence."""
     if not training.state.optimizers:
         return "there is nothing that a learning rate would move"
     if getattr(training.source, "num_batches", 0) is None:
@@ -58,59 +104,50 @@ def _why_not(training: Training) -> str | None:
     return None
 
 
-def _searched(training: Training, until: StopCondition) -> tuple[float, str, Json]:
-    """Return the factor on the rate, a sentence, and what was seen."""
-    from treadle.loop.out_of_memory import TooLarge, is_out_of_memory
+def _chosen(training: Training, until: StopCondition) -> tuple[float, str, Json]:
+    """Return the factor to train with, a sentence, and what was seen."""
+    usual, search = _rate(training.state), _search(training, until)
+    if search is None:
+        sentence = f"memory did not suffice to look for a learning rate: it is {_shown(usual)}."
+        return 1.0, sentence, {"rate": usual}
+    if not math.isfinite(search.best):
+        return 1.0, f"{search.told}; all diverged, so {_shown(usual)} was taken.", search.saw
+    sentence = (
+        f"{search.told}; {_shown(search.saw['rate'])} promises the best result, so training goes "
+        "on with it."
+    )
+    return search.found.factor, sentence, search.saw
+
+
+class _Search(NamedTuple):
+    """A search that came to its end; best: the factor that did best in the longest trainings."""
+
+    found: Found
+    best: float
+    usual: float
+    told: str
+    saw: Json
+
+
+class _BrokenOff(Exception):
+    """The search was ended from outside; nothing is decided."""
+
+
+def _search(
+    training: Training,
+    until: StopCondition,
+    shares: Sequence[float] = SHARES,
+    most_steps: float = math.inf,
+) -> _Search | None:
+    """Try rates, from where the state stands; None where memory does not suffice."""
+    from treadle.loop.out_of_memory import is_out_of_memory
     from treadle.study.rate_search import find_rate as search
     from treadle.study.stretches import Stretches
 
-    state = training.state
-    began, base = state.seconds, _rate(state)
-    step: Any = training.step
-    stretches = Stretches(
-        state, training.source, getattr(step, "eager", step), _measure(training), until
-    )
-    try:
-        with logging_to(None), _kept_loader(training.source):
-            planned = _planned_steps(training, stretches)
-            found = search(_until_broken_off(stretches), horizon=planned)
-    except (TooLarge, MemoryError, RuntimeError) as error:
-        if not isinstance(error, TooLarge) and not is_out_of_memory(error):
-            raise
-        sentence = f"memory did not suffice to look for a learning rate: it is {_shown(base)}."
-        return 1.0, sentence, {"rate": base}
-    return _decision(found, base, stretches.steps_taken, state.seconds - began)
-
-
-def _decision(found: Found, base: float, steps: int, seconds: float) -> tuple[float, str, Json]:
-    rate = base * found.factor
-    rates = sorted({base * trial.factor for trial in found.trials})
-    broken = [base * trial.factor for trial in found.trials if trial.value == math.inf]
-    saw = {
-        "rate": rate,
-        "steps": steps,
-        "seconds": round(seconds, 2),
-        "tried": [
-            [base * trial.factor, trial.steps, _or_none(trial.value)] for trial in found.trials
-        ],
-    }
-    tried = (
-        f"{len(found.trials)} short trainings at learning rates from {_shown(rates[0])} to "
-        f"{_shown(rates[-1])}"
-    )
-    if len(broken) == len(found.trials):
-        sentence = f"{tried} all left the finite numbers, so the usual {_shown(base)} was taken."
-        return 1.0, sentence, saw
-    over = f", and from {_shown(min(broken))} on it broke" if broken else ""
-    sentence = (
-        f"{tried} were tried and undone ({steps:,} steps, {seconds:.1f} seconds){over}: "
-        f"{_shown(rate)} promises the best result, so training goes on with it."
-    )
-    return found.factor, sentence, saw
-
-
-def _until_broken_off(stretches: Stretches) -> Callable[[float, int], float]:
-    """Return the stretches, raising where a signal or a budget of time ended one."""
+    state, step, usual = training.state, training.step, _rate(training.state)
+    began = state.seconds
+    eager = getattr(step, "eager", step)
+    stretches = Stretches(state, training.source, eager, _measure(training), until)
 
     def attempt(factor: float, steps: int) -> float:
         value = stretches(factor, steps)
@@ -118,14 +155,41 @@ def _until_broken_off(stretches: Stretches) -> Callable[[float, int], float]:
             raise _BrokenOff
         return value
 
-    return attempt
+    try:
+        with logging_to(None), _kept_loader(training.source):
+            planned = int(min(most_steps, _planned_steps(training, attempt)))
+            found = search(attempt, horizon=planned, shares=shares)
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        return None
+    return _told(found, usual, stretches, state.seconds - began)
 
 
-class _BrokenOff(Exception):
-    """The search was ended from outside; nothing is decided."""
+def _told(found: Found, usual: float, stretches: Stretches, seconds: float) -> _Search:
+    tried = [(usual * trial.factor, trial.steps, trial.value) for trial in found.trials]
+    longest = [trial for trial in found.trials if trial.steps == found.trials[-1].steps]
+    best = min(longest, key=lambda trial: trial.value)
+    broken = [rate for rate, _, value in tried if value == math.inf]
+    over = f", and from {_shown(min(broken))} on it broke" if broken else ""
+    told = (
+        f"{len(tried)} short trainings at learning rates from {_shown(min(tried)[0])} to "
+        f"{_shown(max(tried)[0])} were tried and undone ({stretches.steps_taken:,} steps, "
+        f"{seconds:.1f} seconds){over}"
+    )
+    saw = {
+        "rate": usual * found.factor,
+        "steps": stretches.steps_taken,
+        "seconds": round(seconds, 2),
+        "tried": [
+            [rate, steps, value if value < math.inf else None] for rate, steps, value in tried
+        ],
+    }
+    reached = best.factor if best.value < math.inf else math.inf
+    return _Search(found, reached, usual, told, saw)
 
 
-def _planned_steps(training: Training, stretches: Stretches) -> int:
+def _planned_steps(training: Training, attempt: Callable[[float, int], float]) -> int:
     """Return for how many steps a rate is looked for."""
     state, epoch = training.state, training.steps_per_epoch
     planned = min(
@@ -136,7 +200,7 @@ def _planned_steps(training: Training, stretches: Stretches) -> int:
     minutes = training.until.max_minutes
     if math.isfinite(minutes):
         before = state.seconds
-        _until_broken_off(stretches)(1.0, TIMED_STEPS)
+        attempt(1.0, TIMED_STEPS)
         pace = max(1e-9, state.seconds - before) / TIMED_STEPS
         planned = min(planned, SHARE_OF_MINUTES * minutes * 60 / pace)
     return max(1, int(planned))
@@ -149,7 +213,6 @@ def _measure(training: Training) -> Callable[[TrainState], float] | None:
     what was learned by heart. It costs more, and is not needed, where every batch is new.
     """
     from treadle.loop.randomness import kept_generators
-    from treadle.study.rate_search import SHARES
 
     epoch, name = training.steps_per_epoch, training.metric.name
     longest = SHARES[-1] * min(training.until.max_steps(epoch), PLANNED_EPOCHS * epoch)
@@ -177,19 +240,12 @@ def _kept_loader(source: Any) -> Iterator[None]:
 
 
 def _rate(state: TrainState) -> float:
-    optimizer = next(iter(state.optimizers.values()))
-    return float(optimizer.param_groups[0]["lr"])
+    """Return the first group's learning rate, what a schedule makes of it left aside."""
+    from treadle.loop.step import RATE as AT_START
 
-
-def _multiply_rates(state: TrainState, factor: float) -> None:
-    for optimizer in state.optimizers.values():
-        for group in optimizer.param_groups:
-            group["lr"] *= factor
+    group = next(iter(state.optimizers.values())).param_groups[0]
+    return float(group.get(AT_START, group["lr"])) * state.scale
 
 
 def _shown(rate: float) -> str:
     return f"{rate:.2g}"
-
-
-def _or_none(value: float) -> float | None:
-    return value if math.isfinite(value) else None

@@ -48,6 +48,12 @@ class Run:
         return found
 
     @property
+    def verdicts(self) -> list[Json]:
+        """What was noticed of the training, the surest first: [] for a sound one."""
+        found: list[Json] = self.result.get("verdicts", [])
+        return found
+
+    @property
     def metrics(self) -> list[Json]:
         """The curves: one point a validation, with step, epoch and values by name."""
         return self.folder.metrics()

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from treadle.api.earlier import Earlier, earlier_of
+from treadle.api.evidence_parts import PartSight, leak_among
+from treadle.api.evidence_parts import predicting as predicting_by
 from treadle.api.inference import Predicting, inputs_of
 from treadle.api.member import Member, measures, summary
 from treadle.api.network import network_training
@@ -16,6 +18,7 @@ from treadle.api.place import Place, train_in
 from treadle.api.table_data import PARTS, PartName, TableData
 from treadle.api.training import Trained, Training
 from treadle.contracts import Layout
+from treadle.errors import DivergedError
 from treadle.goal import Metric
 from treadle.loop.until import StopCondition, epochs, no_better_for
 
@@ -48,7 +51,7 @@ def fit_trees(
     rounds_before = trees.num_rounds
     # the step is built when the state is: after a resume has put the trees back
     step = _LazyRound(trees, parts, data, settings, options.seed, place.threads)
-    training = _tree_training(data, parts["train"], trees, step, metric, until, settings, sayings)
+    training = _tree_training(data, parts, trees, step, metric, until, settings, sayings)
     trained = train_in(place, training, options, settings.model_dump())
     best_step = trained.state.best_step or trained.state.step
     best = step.round.so_far().truncated(rounds_before + best_step)
@@ -65,7 +68,7 @@ def fit_trees(
 
 def _tree_training(
     data: TableData,
-    train: dict[str, torch.Tensor],
+    parts: dict[PartName, dict[str, torch.Tensor]],
     trees: Any,
     step: _LazyRound,
     metric: Metric,
@@ -79,14 +82,23 @@ def _tree_training(
     truth = data.truth("validation")
     every = _rounds_between_checks(len(truth))
     patience = no_better_for(max(1, settings.patience_rounds // every))
+    state = TrainState(model=trees)
+
+    def evaluate(_: TrainState) -> dict[str, float]:
+        found = step.round.validation_predictions().numpy()
+        if not np.isfinite(found).all():
+            raise DivergedError(
+                f"after {state.step:,} rounds the trees predict what is no finite number.",
+                "Try a smaller learning rate (--lr): trees take 0.1 by default.",
+            )
+        return measures(metric, truth, found, until.metrics)
+
     return Training(
         name="trees",
-        state=TrainState(model=trees),
-        source=WholeSource(train),
+        state=state,
+        source=WholeSource(parts["train"]),
         step=step,
-        evaluate=lambda _: measures(
-            metric, truth, step.round.validation_predictions().numpy(), until.metrics
-        ),
+        evaluate=evaluate,
         metric=metric,
         until=until | epochs(settings.most_rounds) | patience,
         steps_per_epoch=1,
@@ -94,6 +106,34 @@ def _tree_training(
         keep_weights=False,
         block_steps=settings.block_rounds,
         sayings=sayings,
+        validation_rows=len(truth),
+        sight=_sight_of_trees(data, parts, step, state),
+    )
+
+
+def _sight_of_trees(
+    data: TableData,
+    parts: dict[PartName, dict[str, torch.Tensor]],
+    step: _LazyRound,
+    state: TrainState,
+) -> PartSight:
+    """Return what looks at the trees at the end: all of them, then the best rounds alone."""
+    before = step.trees.num_rounds
+
+    def predict(model: Any, part: dict[str, torch.Tensor]) -> Any:
+        return (step.round.so_far() if model is None else model).predict(part)
+
+    def best() -> Any:
+        grown = step.round.so_far()
+        return grown.truncated(before + (state.best_step or state.step))
+
+    return PartSight(
+        predict,
+        (parts["train"], parts["validation"]),
+        (data.truth("train"), data.truth("validation")),
+        known=leak_among(data.findings),
+        best=best,
+        rate_a_round=step.settings.learning_rate,
     )
 
 
@@ -172,7 +212,16 @@ def _network_training(
         validate_every=min(source.steps_per_epoch, max(200, source.steps_per_epoch // 2)),
         clip_norm=1.0,
         sayings=sayings,
+        sight=PartSight(
+            predicting_by(network),
+            (parts["train"], parts["validation"]),
+            (data.truth("train"), truth),
+            inputs=("numbers", "categories"),
+            source=source,
+            known=leak_among(data.findings),
+        ),
     )
+    training.validation_rows = len(truth)
     return network, training, predicting
 
 

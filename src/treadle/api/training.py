@@ -9,8 +9,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from treadle.api.engine import engine_of
+from treadle.api.forecast import Forecasts
 from treadle.api.log import logging_to
-from treadle.api.rate import find_rate
+from treadle.api.plan import say_plan
+from treadle.api.rate import RateCare, find_rate
+from treadle.api.verdicts import Noticing, Sight, say_diverged
 from treadle.api.watching import take_over, thread_count, watchers_of
 from treadle.contracts import Json, Source, Step, Watcher
 from treadle.errors import DataError, DivergedError, Interrupted, MemoryFullError
@@ -46,7 +49,12 @@ class Training:
     block_steps:    a checkpoint can be taken at multiples of this many steps
     sayings:        (topic, sentence) that the journal opens with
     free_threads:   nobody said how many threads: what is best is found out
-    finds_rate:     nobody said at which learning rate: it is looked for before the first step
+    rate:           what is done about the learning rate: "searched" for before the first step,
+                    "watched" in the first steps for being far too high, or "known" to suit
+    sight:          looks at the model at the end, for the verdicts; None: the curves must do
+    worth:          how much better the metric must get for going on to be worth it; None: not said
+    stops_itself:   it may end where going on is not worth it
+    validation_rows: that the metric is measured on; 0 where that is not known
     """
 
     name: str
@@ -64,7 +72,11 @@ class Training:
     watchers: Sequence[Watcher] = field(default_factory=tuple)
     sayings: Sequence[tuple[str, str]] = field(default_factory=tuple)
     free_threads: bool = False
-    finds_rate: bool = False
+    rate: RateCare = "known"
+    sight: Sight | None = None
+    worth: float | None = None
+    stops_itself: bool = False
+    validation_rows: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,13 +89,20 @@ class Saving:
 
 @dataclass(frozen=True, kw_only=True)
 class Trained:
-    """How a training ended; engine: what its steps ran on at the end, eager or compiled."""
+    """How a training ended.
+
+    engine:   what its steps ran on at the end, eager or compiled
+    verdicts: what was noticed of it, as result.json has it
+    forecasts: what more time would bring, as result.json has it
+    """
 
     stopped: StopReason
     seconds: float
     samples_per_second: float
     state: TrainState
     engine: str
+    verdicts: list[Json] = field(default_factory=list)
+    forecasts: list[Json] = field(default_factory=list)
 
 
 def train(
@@ -108,6 +127,7 @@ def train(
         _go_on(training, folder, journal)
     else:
         journal.say("start", f"training {training.name} begins: until {training.until.text}.")
+        say_plan(training, journal, folder.path, saving)
     for topic, sentence in training.sayings:
         journal.say(topic, sentence, step=state.step)
     saver = Saver(
@@ -116,13 +136,17 @@ def train(
         every_steps=training.block_steps,
         keep=saving.keep,
     )
+    noticing = Noticing(training, journal)
+    noticing.at_first()
     training.watchers = [*training.watchers, *take_over(training, journal), *threads]
     with Interruption() as interruption:
         find_rate(training, journal, interruption.condition)
         first_step, seconds_before = state.step, state.seconds
-        stopped = _turn_or_say(training, journal, saver, observer or Observer(), interruption)
+        forecasts = Forecasts(training, journal)
+        looking = observer or Observer(), interruption, forecasts
+        stopped = _turn_or_say(training, journal, saver, *looking)
         seconds = max(1e-9, state.seconds - seconds_before)
-        engine = engine_of(training.step)
+        engine, whole_seconds = engine_of(training.step), state.seconds
         saver.close(state)
     journal.say("stop", _stop_sentence(training, stopped), step=state.step, reason=stopped.kind)
     if stopped.kind == "interrupted":
@@ -130,16 +154,20 @@ def train(
             f"{stopped.sentence}; everything up to there is saved.",
             f"Go on with: treadle resume {_top(folder)}",
         )
+    noticing.at_last()
     state.give_back_best()
+    verdicts = noticing.conclude()
     steps_per_epoch = getattr(training.source, "steps_per_epoch", training.steps_per_epoch)
     rows_per_step = training.source.num_rows / steps_per_epoch
     pace = (state.step - first_step) * rows_per_step / seconds
     return Trained(
         stopped=stopped,
-        seconds=state.seconds,
+        seconds=whole_seconds,
         samples_per_second=pace,
         state=state,
         engine=engine,
+        verdicts=verdicts,
+        forecasts=forecasts.told(state),
     )
 
 
@@ -149,16 +177,19 @@ def _turn_or_say(
     saver: Saver,
     observer: Observer,
     interruption: Interruption,
+    forecasts: Forecasts,
 ) -> StopReason:
     """Turn the loop until it stops; where an error of the training stops it, journal that."""
     state = training.state
     try:
-        return _turn(training, journal, saver, observer, interruption)
+        return _turn(training, journal, saver, observer, interruption, forecasts)
     except (DivergedError, MemoryFullError) as error:
         saver.wait()
         state.give_back_best()
         kind = "diverged" if isinstance(error, DivergedError) else "memory"
         journal.say("stop", f"training was stopped: {error.message}", step=state.step, reason=kind)
+        if kind == "diverged":
+            say_diverged(journal, error.message, state.step)
         raise
     except KeyboardInterrupt:  # asked a second time: nothing is waited for
         raise
@@ -189,6 +220,7 @@ def _turn(
     saver: Saver,
     observer: Observer,
     interruption: Interruption,
+    forecasts: Forecasts,
 ) -> StopReason:
     """Turn the loop until it stops, and look a last time at what it came to."""
     from treadle.loop.out_of_memory import memory_errors_in_words
@@ -196,13 +228,15 @@ def _turn(
 
     state = training.state
     with logging_to(state), _sums_in_one_order(state), memory_errors_in_words():
+        training.watchers = [*training.watchers, *forecasts.watchers]
         validator, finite, watchers = watchers_of(training, journal, saver, observer)
-        until = training.until | interruption.condition
+        until = training.until | forecasts.enough | interruption.condition
         step = Slicing(training.step, journal)
         stopped = turn(state, training.source, step, watchers, until)
         if stopped.kind != "interrupted" and state.step > 0:
             finite.close(state)
             validator.measure(state)
+            forecasts.conclude(state)
     return stopped
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from treadle.api.engine import may_capture
 from treadle.api.log import logging_to
+from treadle.api.verdicts import live
 from treadle.contracts import Watcher
 from treadle.errors import DivergedError
 from treadle.loop.journal import Journal
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from treadle.loop.checkpoint import Saver
     from treadle.loop.state import TrainState
     from treadle.watch.divergence import FiniteCheck
+    from treadle.watch.overshoot import Overshoot
     from treadle.watch.validation import Validator
 
 
@@ -29,6 +31,7 @@ def watchers_of(
     """
     from treadle.loop.randomness import kept_generators
     from treadle.watch.divergence import FiniteCheck
+    from treadle.watch.evidence_trace import Trace
     from treadle.watch.horizon import Horizon
     from treadle.watch.progress import Progress
     from treadle.watch.validation import Plateau, Validator
@@ -38,22 +41,27 @@ def watchers_of(
         with logging_to(None), kept_generators():
             return training.evaluate(state)
 
+    overshoot = _overshoot(training, journal)
     validator = Validator(
         evaluate,
         training.metric,
         journal,
         every_steps=training.validate_every,
         keep_weights=training.keep_weights,
+        keep_from=max((watch.look_at for watch in overshoot), default=0),
     )
     max_steps = training.until.max_steps(training.steps_per_epoch)
     max_seconds = training.until.max_minutes * 60
     finite = FiniteCheck(journal, every_steps=100, give_up=_give_up)
     # divergence first: a validation takes the mean loss that it goes by, and begins a new one
-    watchers: list[Watcher] = [*_divergence(training, journal), validator, finite]
+    trace = Trace(training.state)
+    watchers: list[Watcher] = [trace, *_divergence(training, journal)]
+    watchers += [*overshoot, validator, finite]
     if math.isfinite(max_seconds) and training.state.optimizers:
         watchers.insert(0, Horizon(journal, max_steps=max_steps, max_seconds=max_seconds))
     if training.plateau:
         watchers.append(Plateau(journal))
+    watchers.append(live(training, journal))
     watchers += training.watchers
     watchers.append(
         Progress(
@@ -113,6 +121,39 @@ def _divergence(training: Training, journal: Journal) -> list[Watcher]:
     )
     watch.begin(state)
     return [watch]
+
+
+def _overshoot(training: Training, journal: Journal) -> list[Overshoot]:
+    """Return what notices a rate that is far too high, where nobody looked for one."""
+    from treadle.api.rate import lower_rate, why_not
+    from treadle.loop.step import EagerStep
+    from treadle.loop.until import StopCondition
+    from treadle.watch.evidence_trace import windows_of
+    from treadle.watch.overshoot import Overshoot
+
+    is_ours = may_capture(training.step) or isinstance(training.step, EagerStep)
+    if training.rate != "watched" or not is_ours or why_not(training):
+        return []
+    return [
+        Overshoot(
+            journal,
+            losses=lambda state: windows_of(state.memory).mean.tolist(),
+            # a signal waits for the search: broken off, it would have to be decided elsewhere
+            lower=lower_rate(training, StopCondition.never()),
+            max_steps=training.until.max_steps(training.steps_per_epoch),
+            warmup=_warmup(training),
+        )
+    ]
+
+
+def _warmup(training: Training) -> int:
+    """Return after how many steps the schedule has the rate as high as it gets, early on."""
+    step, horizon = training.step, training.state.horizon
+    schedule = getattr(getattr(step, "eager", step), "schedule", None)
+    if schedule is None or horizon < 1:
+        return 0
+    factors = [schedule(step, horizon, 1.0) for step in range(min(horizon, 2_000))]
+    return next(n for n, factor in enumerate(factors) if factor >= 0.9 * max(factors))
 
 
 def _give_up(sentence: str) -> None:

@@ -23,6 +23,7 @@ VALUES = {
     **dict.fromkeys(("--validation", "--test"), "FILE"),
     **dict.fromkeys(("--metric", "--sheet", "--schedule", "--track"), "NAME"),
     **dict.fromkeys(("--lr", "--batch-size", "--threads", "--seed", "--unfreeze"), "NUMBER"),
+    "--worth": "NUMBER",
     "--positive": "VALUE",
     "--kind": "KIND",
     "--model": "MODEL",
@@ -134,6 +135,14 @@ def fit(
         _option(
             "--until",
             help='When to stop: "50 epochs or 10 minutes or roc_auc >= 0.9".',
+            panel=HowToTrain,
+        ),
+    ] = None,
+    worth: Annotated[
+        float | None,
+        _option(
+            "--worth",
+            help="End training where going on would improve the metric by less than this.",
             panel=HowToTrain,
         ),
     ] = None,

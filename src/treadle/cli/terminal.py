@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 PLAIN_EVERY_SECONDS = 5.0
 ENDLESS = 10_000
 NEXT = {"data": "preparing", "stop": "looking at what was learned", "test": "writing the report"}
-HIDDEN = ("start",)
+HIDDEN = ("start", "forecast", "forecast_check", "track_record")
 WARNINGS = ("warning", "broken_checkpoint", "not_exact")
 
 
@@ -69,7 +69,8 @@ class Display:
 
     def line(self, line: dict[str, Any]) -> None:
         """Print one sentence of the journal; such as say that all stays as it is are left out."""
-        if line["topic"] in HIDDEN or line.get("saw", {}).get("same"):
+        saw = line.get("saw", {})
+        if line["topic"] in HIDDEN or saw.get("same") or saw.get("with_the_answer"):
             return
         sentence = str(line["sentence"])
         if self._live is not None and "time" not in line:  # on its way, not for the journal
@@ -128,11 +129,14 @@ def say_result(result: dict[str, Any], path: Path, *, as_json: bool) -> None:
         return
     from treadle.folder import RunFolder
     from treadle.report.answer import answer
+    from treadle.report.noticed import noticed_in_words
 
     out = console()
     say(out, "")
     for number, sentence in enumerate(answer(RunFolder(path))):
         say(out, sentence, style="bold" if number == 0 else None)
+    for words in noticed_in_words(result):
+        say(out, f"What we noticed: {words}", style="yellow")
     for advice in result.get("advice") or ():
         say(out, f"What to do next: {advice}")
     say(out, "")

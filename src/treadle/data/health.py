@@ -18,6 +18,7 @@ from treadle.data.target import TargetEncoder
 FEWEST_RARE_ROWS = 200
 """Below this many rows of the rarest class a single split says little (DESIGN, law 6)."""
 
+LEAK = "A column gives the answer away"
 _SAMPLE_ROWS = 100_000
 _MOSTLY_MISSING = 0.5
 _MISSING_SHIFT = 0.2
@@ -133,7 +134,7 @@ def _leaks(train: pl.DataFrame, schema: Schema, target: TargetEncoder) -> Iterat
         )
         yield Finding(
             severity="warning",
-            title="A column gives the answer away",
+            title=LEAK,
             sentence=f"{said}. If it is only known once the answer is, the result is worthless.",
             evidence={"column": leak.column, leak.measure: leak.score, "copy": leak.is_copy},
             action=f"if so: --ignore {leak.column}",

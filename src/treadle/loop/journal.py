@@ -84,6 +84,15 @@ class Journal:
         """Tell whether one is to be replayed at a later step: nothing is decided before it."""
         return any(other == topic and later > step for other, later in self._replay)
 
+    def last_value(self, topic: str, step: int) -> Any:
+        """Return what earlier attempts decided last of a topic, up to a step; None: nothing."""
+        values = [
+            line["value"]
+            for line in self._earlier
+            if line["topic"] == topic and line["step"] <= step and "value" in line
+        ]
+        return values[-1] if values else None
+
     def measure(self, step: int, epoch: int, values: dict[str, float], **clock: float) -> None:
         """Append one point of the curves; `clock` holds what depends on the machine's speed."""
         line: Json = {"attempt": self.attempt, "step": step, "epoch": epoch, "values": values}

@@ -91,6 +91,7 @@ SCHEDULES: dict[str, Callable[[], Schedule]] = {
     "cosine": warmup_cosine,
     "one-cycle": one_cycle,
     "warmup-stable-decay": warmup_stable_decay,
+    "held": partial(warmup_stable_decay, warmup=0.02),
     "plateau": partial(plateau, warmup=0.02),
 }
 

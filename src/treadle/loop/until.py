@@ -28,6 +28,18 @@ class StopReason(NamedTuple):
     sentence: str
 
 
+class Level(NamedTuple):
+    """A level of a metric that is waited for."""
+
+    metric: str
+    value: float
+    below: bool
+    text: str
+
+    def holds(self, got: float) -> bool:
+        return got <= self.value if self.below else got >= self.value
+
+
 @dataclass(frozen=True)
 class StopCondition:
     """One or several conditions; the first that holds gives the reason.
@@ -36,6 +48,7 @@ class StopCondition:
     max_steps:   how many steps it can last, given the steps of an epoch; infinite if unknown
     max_minutes: how many minutes it can last; infinite if unbounded
     metrics:     the metrics that it looks at, by name
+    levels:      what is waited for, of those metrics
     """
 
     check: Callable[[TrainState], StopReason | None]
@@ -44,6 +57,7 @@ class StopCondition:
     epochs_limit: float = math.inf
     max_minutes: float = math.inf
     metrics: frozenset[str] = frozenset()
+    levels: tuple[Level, ...] = ()
 
     def __call__(self, state: TrainState) -> StopReason | None:
         return self.check(state)
@@ -56,6 +70,7 @@ class StopCondition:
             epochs_limit=min(self.epochs_limit, other.epochs_limit),
             max_minutes=min(self.max_minutes, other.max_minutes),
             metrics=self.metrics | other.metrics,
+            levels=self.levels + other.levels,
         )
 
     def max_steps(self, steps_per_epoch: int) -> float:
@@ -105,6 +120,7 @@ def minutes(count: float) -> StopCondition:
 def reaches(metric: str, value: float, *, below: bool = False) -> StopCondition:
     """Stop when the newest validation of `metric` is at or beyond `value`."""
     sign = "<=" if below else ">="
+    level = Level(metric, value, below, f"{metric} {sign} {_plain(value)}")
 
     def check(state: TrainState) -> StopReason | None:
         if not state.history:
@@ -117,12 +133,11 @@ def reaches(metric: str, value: float, *, below: bool = False) -> StopCondition:
                 f"{hint}Measured here: {', '.join(newest)}.",
             )
         got = newest[metric]
-        if (got <= value) if below else (got >= value):
+        if level.holds(got):
             return StopReason("reached", f"{metric} reached {got:.4g} (asked: {sign} {value:g})")
         return None
 
-    words = f"{metric} {sign} {_plain(value)}"
-    return StopCondition(check, words, metrics=frozenset({metric}))
+    return StopCondition(check, level.text, metrics=frozenset({metric}), levels=(level,))
 
 
 def no_better_for(validations: int) -> StopCondition:

@@ -22,6 +22,8 @@ from treadle.report.charts import calibration, ranking_curve, scatter
 from treadle.report.confusion import confusion
 from treadle.report.curves import CurveChart, Mark, curve_chart, epochs_of, grouped, series_of
 from treadle.report.facts import number, pairs, record, records, text, texts, whole
+from treadle.report.longer import longer
+from treadle.report.noticed import noticed
 from treadle.report.sentences import sentence_for
 from treadle.report.words import sentence
 
@@ -66,6 +68,8 @@ def render(run: RunFolder) -> str:
         **_mistakes(head, findings),
         **_data(findings),
         members=sections.members(run, findings),
+        longer=longer(run),
+        noticed=noticed(result),
         blend_sentence=sentence(text(findings.get("blend_sentence"))),
         advice=[sentence(words) for words in texts(result.get("advice"))],
         **_appendix(run, plan, events),

@@ -11,11 +11,14 @@ from treadle.folder import RunFolder, find_runs
 from treadle.report.answer import answer, capitalised, headline, readable
 from treadle.report.facts import number, record, records, text, texts
 from treadle.report.journal import lines_of, to_read
+from treadle.report.longer import longer
+from treadle.report.noticed import noticed_in_words
 from treadle.report.sentences import sentence_for
 
 __all__ = ["explain", "runs_table", "sentence_for"]
 
-TOLD_ELSEWHERE = ("start", "data", "split", "stop", "test")
+ROUTINE = ("plan", "forecast", "forecast_check", "track_record")
+TOLD_ELSEWHERE = ("start", "data", "split", "stop", "test", "verdict", *ROUTINE)
 SERIOUS = ("error", "bad", "severe", "serious", "critical", "high", "warning", "warn", "medium")
 
 
@@ -32,8 +35,19 @@ def explain(run: Path | str) -> list[str]:
     told += [problem for entry in records(findings.get("health")) if (problem := _problem(entry))]
     told += [text(member.get("sentence")) for member in records(findings.get("members"))]
     told += [*decided(folder), text(findings.get("blend_sentence"))]
+    told += [f"What we noticed: {words}" for words in noticed_in_words(result)]
+    told += would_longer_help(folder)
     told += [f"What to do next: {advice}" for advice in texts(result.get("advice"))]
     return list(dict.fromkeys(sentence(words) for words in told if words.strip()))
+
+
+def would_longer_help(run: RunFolder) -> list[str]:
+    """Return one sentence on what more training would bring, for each model that was trained."""
+    return [
+        f"Would longer help{f', {one.name}' if one.name else ''}? {one.sentences[0]}"
+        for one in longer(run)
+        if one.sentences
+    ]
 
 
 def decided(run: RunFolder) -> list[str]:

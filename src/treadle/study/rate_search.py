@@ -19,9 +19,6 @@ it diverged."""
 SPACING = math.sqrt(10.0)
 LOWEST, HIGHEST = 1e-5, 1e5
 MOST_TRIALS_A_RUNG = 12
-SHARES = (0.01, 0.03, 0.08)
-"""How long the trainings of each round are, as shares of the whole training's steps."""
-
 DRIFT = 0.35
 """By how many powers of ten the best rate falls where a training is ten times as long: from sweeps
 over twelve rates and five lengths of 17 small tasks."""
@@ -47,10 +44,13 @@ def find_rate(
     attempt: Try,
     *,
     horizon: int,
+    shares: Sequence[float],
     fewest_steps: int = 20,
-    shares: Sequence[float] = SHARES,
 ) -> Found:
-    """Return the factor on the learning rate that a training of `horizon` steps does best with."""
+    """Return the factor on the learning rate that a training of `horizon` steps does best with.
+
+    shares: how long the trainings of each round are, as shares of the horizon, shortest first
+    """
     trials: list[Trial] = []
     best = 1.0
     for share in shares:

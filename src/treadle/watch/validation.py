@@ -21,6 +21,7 @@ class Validator:
 
     evaluate:    state → metrics by name; must hold `metric.name`
     every_steps: the cadence
+    keep_from:   the step from which on the best is kept: before it, training may begin anew
     """
 
     def __init__(
@@ -31,12 +32,14 @@ class Validator:
         *,
         every_steps: int,
         keep_weights: bool = True,
+        keep_from: int = 0,
     ) -> None:
         self.evaluate = evaluate
         self.metric = metric
         self.journal = journal
         self.every_steps = max(1, every_steps)
         self.keep_weights = keep_weights
+        self.keep_from = keep_from
 
     def __call__(self, state: TrainState) -> None:
         if state.step % self.every_steps == 0:
@@ -56,7 +59,7 @@ class Validator:
         }
         self.journal.measure(state.step, state.epoch, values | rates, seconds=state.seconds)
         value = values[self.metric.name]
-        if self.metric.better(value, state.best_value):
+        if state.step >= self.keep_from and self.metric.better(value, state.best_value):
             state.keep_best(value, weights=self.keep_weights)
 
 
