@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 
 import numpy as np
@@ -59,6 +60,21 @@ def test_a_longer_way_brings_no_less_and_is_no_surer() -> None:
     assert bands[0].gain <= bands[1].gain <= bands[2].gain
     assert all(b.low <= b.middle <= b.high for b in bands)
     assert bands[0].high - bands[0].low < bands[2].high - bands[2].low
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_a_later_target_never_ends_lower_than_an_earlier_one(seed: int) -> None:
+    draw = np.random.default_rng(seed)
+    steps = np.arange(1, 40)
+    values = 0.8 - 0.3 / steps**0.5 + 0.01 * draw.normal(size=39)
+    targets = [
+        Target(step=step, decay=draw.random(), replanned=step > 100) for step in (60, 78, 195)
+    ]
+    bands = forecast(steps, values, targets, higher_is_better=True)
+    for earlier, later in itertools.pairwise(bands):
+        assert later.low >= earlier.low
+        assert later.middle >= earlier.middle
+        assert later.high >= earlier.high
 
 
 def test_more_is_better_is_the_mirror_image_of_less_is_better() -> None:

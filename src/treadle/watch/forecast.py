@@ -74,7 +74,7 @@ def forecast(
     bound = _bound(curve, higher_is_better=higher_is_better)
     ahead = np.array([[t.step, t.decay, t.replanned] for t in targets], dtype=np.float64)
     found = signs(at, curve, ahead[:, 0], ahead[:, 1], ahead[:, 2], bound)
-    gains = _gains(found.values, found.room, table)
+    gains = _never_less(_gains(found.values, found.room, table), targets)
     return [
         Band(
             step=target.step,
@@ -83,7 +83,7 @@ def forecast(
             high=max(sign * (found.best - low), sign * (found.best - high)),
             gain=mean,
         )
-        for target, (low, middle, high, mean) in zip(targets, gains, strict=True)
+        for target, (low, middle, high, mean) in zip(targets, gains.tolist(), strict=True)
     ]
 
 
@@ -99,10 +99,8 @@ def _bound(curve: Array, *, higher_is_better: bool) -> float:
     return best - 3 * float(np.ptp(curve))
 
 
-def _gains(
-    signs: Array, room: float, table: Mapping[float, Sequence[float] | Array]
-) -> list[tuple[float, float, float, float]]:
-    """Return (low, middle, high, mean) of the gain at each target."""
+def _gains(signs: Array, room: float, table: Mapping[float, Sequence[float] | Array]) -> Array:
+    """Return (low, middle, high, mean) of the gain at each target, [targets, 4]."""
     levels = sorted(table)
     shares = signs @ np.array([table[level] for level in levels]).T
     shares = np.maximum.accumulate(np.maximum(0.0, shares), axis=1)
@@ -117,7 +115,14 @@ def _gains(
         high = _at(levels, row, upper)
         mean = float(np.trapezoid(row, levels)) / (levels[-1] - levels[0])
         rows.append((_real(low, room), _real(middle, room), _real(high, room), _real(mean, room)))
-    return rows
+    return np.array(rows)
+
+
+def _never_less(gains: Array, targets: Sequence[Target]) -> Array:
+    """Return the gains, none less than at an earlier target: what was best so far stays so."""
+    in_order = np.argsort([target.step for target in targets], kind="stable")
+    gains[in_order] = np.maximum.accumulate(gains[in_order], axis=0)
+    return gains
 
 
 def _at(levels: Sequence[float], row: Array, level: float) -> float:
