@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import time
 
 import numpy as np
@@ -62,16 +61,14 @@ def test_a_longer_way_brings_no_less_and_is_no_surer() -> None:
     assert bands[0].high - bands[0].low < bands[2].high - bands[2].low
 
 
-@pytest.mark.parametrize("seed", range(30))
-def test_a_later_target_never_ends_lower_than_an_earlier_one(seed: int) -> None:
-    draw = np.random.default_rng(seed)
-    steps = np.arange(1, 40)
-    values = 0.8 - 0.3 / steps**0.5 + 0.01 * draw.normal(size=39)
-    targets = [
-        Target(step=step, decay=draw.random(), replanned=step > 100) for step in (60, 78, 195)
-    ]
-    bands = forecast(steps, values, targets, higher_is_better=True)
-    for earlier, later in itertools.pairwise(bands):
+@pytest.mark.parametrize("noise", [0.01, 0.03])
+def test_a_later_target_never_ends_lower_than_an_earlier_one(noise: float) -> None:
+    steps = np.arange(1, 25) * 10
+    for seed in range(60):  # for about one in forty the signs alone would have it end lower
+        draw = np.random.default_rng(seed)
+        values = 0.8 - 0.2 / steps**0.7 + noise * draw.normal(size=24)
+        targets = [Target(step=480, decay=0.1), Target(step=1_200, decay=0.9)]
+        earlier, later = forecast(steps, values, targets, higher_is_better=True)
         assert later.low >= earlier.low
         assert later.middle >= earlier.middle
         assert later.high >= earlier.high
