@@ -163,7 +163,7 @@ def test_a_budget_of_minutes_is_not_spent_on_the_search(tmp_path: Path) -> None:
 def test_a_rate_that_is_far_too_high_is_noticed_and_training_begins_anew(tmp_path: Path) -> None:
     options: dict[str, Any] = {"until": "60 epochs", "lr": 3.0}
     run = fit(tmp_path / "run", **options)
-    (line,) = [line for line in run.journal if line["topic"] == "overshoot"]
+    (line,) = [line for line in run.journal if line["topic"] == "first_steps"]
     assert line["value"] < 0.1
     assert "3 is too high" in line["sentence"]
     good = fit(tmp_path / "good", until="60 epochs", lr=3.0 * line["value"])
@@ -173,7 +173,7 @@ def test_a_rate_that_is_far_too_high_is_noticed_and_training_begins_anew(tmp_pat
 
 def test_a_rate_that_suits_is_left_alone(tmp_path: Path) -> None:
     run = fit(tmp_path / "run", until="60 epochs", lr=0.003)
-    assert [line for line in run.journal if line["topic"] == "overshoot"] == []
+    assert [line for line in run.journal if line["topic"] == "first_steps"] == []
 
 
 @pytest.mark.parametrize("kill_after", [300, 700])
@@ -193,3 +193,12 @@ def test_killed_beside_such_a_search_the_end_is_the_same(tmp_path: Path, kill_af
         fit(tmp_path / "run", loss=loss, **options)
     resumed = fit(tmp_path / "run", loss=loss, resume=True, **options)
     assert all(torch.equal(*pair) for pair in zip(weights(resumed), weights(whole), strict=True))
+
+
+def test_of_a_rate_that_is_far_too_low_it_is_said_and_nothing_changed(tmp_path: Path) -> None:
+    run = fit(tmp_path / "run", until="60 epochs", lr=1e-6)
+    (line,) = [line for line in run.journal if line["topic"] == "first_steps"]
+    assert line["value"] > 30
+    assert "very low" in line["sentence"]
+    assert {point["values"]["learning_rate"] for point in run.metrics} == {1e-6}
+    assert [verdict["name"] for verdict in run.verdicts] == ["rate_too_low"]

@@ -171,7 +171,7 @@ class Odd(nn.Module):
 def test_a_module_that_cannot_be_looked_at_is_trained_all_the_same(tmp_path: Path) -> None:
     run = fit(tmp_path / "run", net=Odd(), lr=1e-4)
     assert run.result["stopped"]["reason"] == "epochs"
-    assert "rate_too_low" not in names(run)
+    assert names(run) == ["rate_too_low"]  # its first steps had other rates tried
 
 
 @pytest.mark.parametrize("kind", ["loader", "dict", "own step", "no validation", "own loss"])

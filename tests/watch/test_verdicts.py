@@ -106,9 +106,9 @@ def test_a_model_that_was_put_back_went_in_steps_too_large_and_that_was_seen_to(
 
 
 def test_a_rate_that_was_lowered_after_the_first_steps_was_too_high() -> None:
-    (verdict,) = judge(sound(lowered=0.03))
+    (verdict,) = judge(sound(better_rate=0.03))
     assert (verdict.name, verdict.taken) == ("rate_too_high", True)
-    assert judge(sound(lowered=0.6)) == []
+    assert judge(sound(better_rate=0.6)) == []
 
 
 def test_a_training_loss_that_runs_away_for_good_has_diverged() -> None:
@@ -219,3 +219,8 @@ def test_told_apart_is_the_area_under_the_curve() -> None:
     draw = np.random.default_rng(4)
     surely, wrong = draw.integers(0, 20, 200) / 20, (draw.random(200) < 0.3).astype(float)
     assert told_apart(surely, wrong) == pytest.approx(sklearn.roc_auc_score(1 - wrong, surely))
+
+
+def test_where_far_higher_rates_did_better_from_the_start_the_rate_is_not_too_high() -> None:
+    creeping = sound(better_rate=40.0, rollbacks=1)
+    assert "rate_too_high" not in names(creeping)

@@ -39,6 +39,9 @@ FAR_BELOW = 0.35
 """What part of the rate must do best in a short training for the rate to be too high: short ones
 like high rates better than long ones do."""
 
+FAR_ABOVE = 30.0
+"""What multiple of the rate must do best in a short training for the rate to be too low."""
+
 
 def find_rate(training: Training, journal: Journal, until: StopCondition) -> None:
     """Look for the learning rate and set it, unless it stands already; `until` breaks that off.
@@ -60,13 +63,12 @@ def find_rate(training: Training, journal: Journal, until: StopCondition) -> Non
                 group["lr"] *= factor
 
 
-def lower_rate(
+def better_rate(
     training: Training, until: StopCondition
-) -> Callable[[TrainState], tuple[float, str, Json]]:
-    """Return what tells at which part of its rate a training should begin anew; 1: as it is."""
-    began = "the first steps made the loss rise"
+) -> Callable[[TrainState, str], tuple[float, str, Json]]:
+    """Return what tells by which factor a training's rate should be another; 1: it is right."""
 
-    def lower(state: TrainState) -> tuple[float, str, Json]:
+    def ask(state: TrainState, seen: str) -> tuple[float, str, Json]:
         now = state.snapshot()
         state.roll_back()
         try:
@@ -77,20 +79,34 @@ def lower_rate(
             search = None
         finally:
             state.restore(*now)
-        if search is None:
-            return 1.0, f"{began}; whether the rate is too high could not be found out.", {}
-        if search.best > FAR_BELOW:
-            sentence = f"{began}, but short trainings at lower learning rates did not do better."
-            return 1.0, sentence, search.saw
-        rate, factor = search.usual, search.found.factor
+        return _answer(seen, search)
+
+    return ask
+
+
+def _answer(seen: str, search: _Search | None) -> tuple[float, str, Json]:
+    """Return what short trainings say of a rate that was given."""
+    if search is None:
+        return 1.0, f"{seen}; whether the rate is right could not be found out.", {}
+    rate, factor = search.usual, search.found.factor
+    told = f"{search.told}; those at {_shown(rate * search.best)} did best"
+    if search.best <= FAR_BELOW:
         sentence = (
-            f"{began}: the learning rate of {_shown(rate)} is too high. {search.told}; those at "
-            f"{_shown(rate * search.best)} did best. So training began anew from its first "
-            f"weights, at a rate of {_shown(rate * factor)}."
+            f"{seen}: the learning rate of {_shown(rate)} is too high. {told}. So training began "
+            f"anew from its first weights, at a rate of {_shown(rate * factor)}."
         )
         return factor, sentence, search.saw
-
-    return lower
+    if FAR_ABOVE <= search.best < math.inf:
+        sentence = (
+            f"{seen}: the learning rate of {_shown(rate)} is very low. {told}. It stays what you "
+            f'said; one of about {_shown(rate * factor)}, or lr="auto", would learn faster.'
+        )
+        return factor, sentence, search.saw
+    return (
+        1.0,
+        f"{seen}, but short trainings at other learning rates did not do better.",
+        search.saw,
+    )
 
 
 def why_not(training: Training) -> str | None:

@@ -207,7 +207,7 @@ def evidence_of(training: Training, *, live: bool = False, **measured: Any) -> E
 
     live: on the way, when nothing was measured, and the first losses are the only yardstick
     """
-    from treadle.watch import divergence, overshoot
+    from treadle.watch import divergence, first_steps
     from treadle.watch.evidence import Evidence
     from treadle.watch.evidence_trace import jumps_of, windows_of
 
@@ -227,7 +227,7 @@ def evidence_of(training: Training, *, live: bool = False, **measured: Any) -> E
         first_silent=_first_silent(state),
         skipped=int(state.totals.non_finite),
         rollbacks=len(memory.get("rollbacks", ())),
-        lowered=state.memory.get(overshoot.MEMORY, {}).get("factor", 1.0),
+        better_rate=state.memory.get(first_steps.MEMORY, {}).get("factor", 1.0),
         **measured,
     )
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from treadle.loop.checkpoint import Saver
     from treadle.loop.state import TrainState
     from treadle.watch.divergence import FiniteCheck
-    from treadle.watch.overshoot import Overshoot
+    from treadle.watch.first_steps import FirstSteps
     from treadle.watch.validation import Validator
 
 
@@ -41,14 +41,14 @@ def watchers_of(
         with logging_to(None), kept_generators():
             return training.evaluate(state)
 
-    overshoot = _overshoot(training, journal)
+    first_steps = _first_steps(training, journal)
     validator = Validator(
         evaluate,
         training.metric,
         journal,
         every_steps=training.validate_every,
         keep_weights=training.keep_weights,
-        keep_from=max((watch.look_at for watch in overshoot), default=0),
+        keep_from=max((watch.look_at for watch in first_steps), default=0),
     )
     max_steps = training.until.max_steps(training.steps_per_epoch)
     max_seconds = training.until.max_minutes * 60
@@ -56,7 +56,7 @@ def watchers_of(
     # divergence first: a validation takes the mean loss that it goes by, and begins a new one
     trace = Trace(training.state)
     watchers: list[Watcher] = [trace, *_divergence(training, journal)]
-    watchers += [*overshoot, validator, finite]
+    watchers += [*first_steps, validator, finite]
     if math.isfinite(max_seconds) and training.state.optimizers:
         watchers.insert(0, Horizon(journal, max_steps=max_steps, max_seconds=max_seconds))
     if training.plateau:
@@ -123,23 +123,23 @@ def _divergence(training: Training, journal: Journal) -> list[Watcher]:
     return [watch]
 
 
-def _overshoot(training: Training, journal: Journal) -> list[Overshoot]:
-    """Return what notices a rate that is far too high, where nobody looked for one."""
-    from treadle.api.rate import lower_rate, why_not
+def _first_steps(training: Training, journal: Journal) -> list[FirstSteps]:
+    """Return what notices a rate that is far off, where nobody looked for one."""
+    from treadle.api.rate import better_rate, why_not
     from treadle.loop.step import EagerStep
     from treadle.loop.until import StopCondition
     from treadle.watch.evidence_trace import windows_of
-    from treadle.watch.overshoot import Overshoot
+    from treadle.watch.first_steps import FirstSteps
 
     is_ours = may_capture(training.step) or isinstance(training.step, EagerStep)
     if training.rate != "watched" or not is_ours or why_not(training):
         return []
     return [
-        Overshoot(
+        FirstSteps(
             journal,
             losses=lambda state: windows_of(state.memory).mean.tolist(),
             # a signal waits for the search: broken off, it would have to be decided elsewhere
-            lower=lower_rate(training, StopCondition.never()),
+            ask=better_rate(training, StopCondition.never()),
             max_steps=training.until.max_steps(training.steps_per_epoch),
             warmup=_warmup(training),
         )

@@ -119,7 +119,8 @@ class Evidence:
 
     rows, held_out_rows: how many the train and the validation part have
     skipped, rollbacks:  batches whose loss was no number; times that the model was put back
-    lowered:    the factor on the rate that training began anew with after its first steps, or 1
+    better_rate: the factor on the rate that did best in short trainings, where the first steps had
+                them asked, or 1; where it is below 1, training began anew at it
     constant:   [M]: the loss of each validation row for the best answer that is always the same
     constant_missed: [M]: how far off that answer is
     other:      [M]: how far off the answers of a quick learner of another kind are
@@ -140,7 +141,7 @@ class Evidence:
     best_step: int | None = None
     skipped: int = 0
     rollbacks: int = 0
-    lowered: float = 1.0
+    better_rate: float = 1.0
     first_silent: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     last: Seen | None = None
     best: Seen | None = None

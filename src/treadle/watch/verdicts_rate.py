@@ -24,8 +24,9 @@ FALLS = 2.0
 
 FEWEST_STEPS = 10
 
-LOWERED = 0.34
-"""The factor on the rate, after its first steps, from which on it was far too high."""
+LOWERED, HIGHER_BY = 0.34, 8.0
+"""The factors on the rate that its first steps had asked for, from which on it was far too high, or
+too low."""
 
 UNTOUCHED = 0.3
 """The share of the error that a sound number of rounds does not leave untouched: 60 rounds at a
@@ -89,12 +90,14 @@ def put_back_or_thrown(evidence: Evidence) -> Verdict | None:
 
 
 def _said(evidence: Evidence, every: Sequence[Callable[[Evidence], Sign | None]]) -> Verdict | None:
+    if evidence.better_rate > HIGHER_BY:  # from the start, far higher rates did better
+        return None
     signs = [sign(evidence) for sign in every]
     found = [sign for sign in signs if sign is not None]
     if not found:
         return None
     _, why, saw = max(found, key=lambda sign: sign[0])
-    taken = evidence.rollbacks > 0 or evidence.lowered <= LOWERED
+    taken = evidence.rollbacks > 0 or evidence.better_rate <= LOWERED
     return Verdict(
         name="rate_too_high",
         confidence=1.0 - math.prod(1.0 - sign[0] for sign in found),
@@ -136,6 +139,8 @@ def rate_too_low(evidence: Evidence) -> Verdict | None:
     shares = {p.factor: share for p in evidence.probes if (share := _crept(evidence, p))}
     if evidence.untouched > UNTOUCHED and _best_at_end(evidence):
         return _few_rounds(evidence)
+    if evidence.better_rate > HIGHER_BY and _best_at_end(evidence):
+        return _slow_from_the_start(evidence)
     if best is None or best.held_out is None or not shares:
         return None
     found = max(evidence.probes, key=lambda p: shares.get(p.factor, 0.0))
@@ -151,6 +156,22 @@ def rate_too_low(evidence: Evidence) -> Verdict | None:
         ),
         action=f"Train again with {found.factor:g} times the rate, or leave it to Treadle.",
         saw={"factor": found.factor, "steps": found.steps, "share": round(share, 4)},
+    )
+
+
+def _slow_from_the_start(evidence: Evidence) -> Verdict:
+    """The short trainings that the first steps had asked did best at a far higher rate."""
+    times = evidence.better_rate
+    return Verdict(
+        name="rate_too_low",
+        confidence=0.9,
+        sentence=(
+            "The model learned in steps that were too small (learning rate too low): its first "
+            f"steps hardly made it better, short trainings did best at {times:.2g} times the rate, "
+            "and it was still getting better at the end."
+        ),
+        action=f"Train again with {times:.2g} times the rate, or leave it to Treadle.",
+        saw={"better_rate": times},
     )
 
 
@@ -208,13 +229,13 @@ def _put_back(evidence: Evidence) -> Sign | None:
 
 
 def _began_anew(evidence: Evidence) -> Sign | None:
-    if evidence.lowered > LOWERED:
+    if evidence.better_rate > LOWERED:
         return None
     why = (
         "its first steps made it worse, and short trials did best at "
-        f"{evidence.lowered:.2g} of the rate"
+        f"{evidence.better_rate:.2g} of the rate"
     )
-    return 0.9, why, {"lowered_to": evidence.lowered}
+    return 0.9, why, {"lowered_to": evidence.better_rate}
 
 
 def _settles(evidence: Evidence) -> Sign | None:

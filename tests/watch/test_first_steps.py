@@ -11,7 +11,7 @@ from torch import nn
 from treadle.contracts import Json
 from treadle.loop.journal import Journal
 from treadle.loop.state import TrainState
-from treadle.watch.overshoot import Overshoot, rose
+from treadle.watch.first_steps import FirstSteps, crept, rose
 
 FALLING = [1.0 / (1 + step) for step in range(40)]
 
@@ -34,6 +34,15 @@ def test_losses_that_rise_are_told_from_those_that_fall(
     assert rose(losses) is expected
 
 
+@pytest.mark.parametrize(
+    ("losses", "expected"),
+    [(FALLING, False), ([1.0, 0.99, 0.98, 0.97] * 2, True), ([1.0, 0.9], False)],
+    ids=["falling", "hardly", "too few"],
+)
+def test_losses_that_hardly_fall_are_told(losses: list[float], expected: bool) -> None:
+    assert crept(losses) is expected
+
+
 class Case:
     def __init__(self, factor: float, losses: list[float], folder: Path | None = None) -> None:
         torch.manual_seed(0)
@@ -43,12 +52,12 @@ class Case:
         self.state.keep_start()
         self.asked: list[int] = []
         self.journal = Journal(folder)
-        self.watch = Overshoot(
-            self.journal, losses=lambda _: losses, lower=self.lower, max_steps=1_000, warmup=10
+        self.watch = FirstSteps(
+            self.journal, losses=lambda _: losses, ask=self.ask_rate, max_steps=1_000, warmup=10
         )
         self.factor = factor
 
-    def lower(self, state: TrainState) -> tuple[float, str, Json]:
+    def ask_rate(self, state: TrainState, seen: str) -> tuple[float, str, Json]:
         self.asked.append(state.step)
         return self.factor, "it is too high.", {}
 
@@ -79,7 +88,7 @@ def test_where_no_lower_rate_does_better_all_stays_as_it_is() -> None:
     case.turn(60)
     assert case.asked == [50]
     assert case.state.scale == 0.5
-    assert "overshoot" not in case.state.memory
+    assert "first_steps" not in case.state.memory
 
 
 def test_where_the_loss_fell_nobody_is_asked() -> None:
@@ -100,8 +109,16 @@ def test_a_resumed_run_replays_the_decision(tmp_path: Path) -> None:
 
 def test_short_trainings_are_looked_at_early_and_tiny_ones_not_at_all() -> None:
     def at(max_steps: float) -> int:
-        return Overshoot(
-            Journal(), losses=lambda _: [], lower=Case(1.0, []).lower, max_steps=max_steps
+        return FirstSteps(
+            Journal(), losses=lambda _: [], ask=Case(1.0, []).ask_rate, max_steps=max_steps
         ).look_at
 
     assert (at(1_000), at(100), at(20)) == (40, 20, 0)
+
+
+def test_a_rate_that_is_too_low_is_remembered_and_kept() -> None:
+    case = Case(40.0, [1.0, 1.0, 0.999, 0.998])
+    case.turn(60)
+    assert case.asked == [50]
+    assert case.state.scale == 0.5
+    assert case.state.memory["first_steps"]["factor"] == 40.0
