@@ -202,3 +202,21 @@ def test_of_a_rate_that_is_far_too_low_it_is_said_and_nothing_changed(tmp_path: 
     assert "very low" in line["sentence"]
     assert {point["values"]["learning_rate"] for point in run.metrics} == {1e-6}
     assert [verdict["name"] for verdict in run.verdicts] == ["rate_too_low"]
+
+
+def test_of_a_long_training_the_search_takes_a_small_part(tmp_path: Path) -> None:
+    class Enough(Exception):
+        pass
+
+    def stop(state: Any) -> None:
+        raise Enough
+
+    steps: list[int] = []
+
+    def loss(output: Tensor, target: Tensor) -> Tensor:
+        steps.append(1)
+        return nn.functional.mse_loss(output, target)
+
+    with pytest.raises(Enough):
+        fit(tmp_path / "run", loss=loss, until="1000000 steps", watchers=[stop])
+    assert len(steps) < 6_000

@@ -27,9 +27,10 @@ ASKED_SHARES, ASKED_HORIZON = (0.02,), 10_000
 """The same, and the most steps that they are shares of, where it is only asked whether a rate is
 far too high."""
 
-PLANNED_EPOCHS, PLANNED_STEPS = 20, 2_000
+PLANNED_EPOCHS, PLANNED_STEPS, MOST_PLANNED = 20, 2_000, 5_000
 """A training that may last for long is planned for so many epochs, or steps where those are more:
-most stop by themselves long before what they may take."""
+most stop by themselves long before what they may take. And never for more than the last: a search
+takes about a third of what it plans for, which must be little beside a training of days."""
 
 SHARE_OF_MINUTES = 0.3
 """For what share of a budget of minutes the search plans: it takes less than half of that."""
@@ -211,6 +212,7 @@ def _planned_steps(training: Training, attempt: Callable[[float, int], float]) -
     planned = min(
         training.until.max_steps(epoch),
         state.horizon or math.inf,
+        MOST_PLANNED,
         max(PLANNED_STEPS, PLANNED_EPOCHS * epoch),
     )
     minutes = training.until.max_minutes
