@@ -31,6 +31,17 @@ def may_capture(step: Step) -> bool:
     return hasattr(step, "is_engaged")
 
 
+def eager_of(step: Step) -> Any:
+    """Return the eager step inside of one that may be captured; any other step as it is."""
+    return getattr(step, "eager", step)
+
+
+def schedule_of(step: Step) -> Schedule | None:
+    """Return the schedule that a step goes by, where it has one."""
+    schedule: Schedule | None = getattr(eager_of(step), "schedule", None)
+    return schedule
+
+
 def engine_of(step: Step) -> str:
     """Return the engine that a step runs on now."""
     return "compiled" if getattr(step, "is_engaged", False) else "eager"

@@ -190,14 +190,18 @@ def _cadence(source: Own) -> int:
 
 def _refuse_without_length(source: Own, options: ModuleOptions) -> None:
     """Refuse to lay a schedule out for epochs whose length nobody knows. Raises: OptionError."""
-    unknown = getattr(source, "num_batches", 0) is None
-    said = options.schedule not in (None, "constant")
-    if unknown and said and options.condition.steps_limit == math.inf:
+    if options.schedule not in (None, "constant") and _has_no_length(source, options):
         raise OptionError(
             "the data is a stream that does not say how many batches an epoch has, so a schedule "
             "cannot be laid out over epochs.",
             'Say the steps: until="5000 steps". Or give the loader a length.',
         )
+
+
+def _has_no_length(source: Own, options: ModuleOptions) -> bool:
+    """Tell whether nobody knows how many steps training takes: neither the data nor the user."""
+    unknown = getattr(source, "num_batches", 0) is None
+    return unknown and options.condition.steps_limit == math.inf
 
 
 def _until(source: Own, held_out: Own | None, options: ModuleOptions) -> StopCondition:
@@ -210,8 +214,7 @@ def _until(source: Own, held_out: Own | None, options: ModuleOptions) -> StopCon
 
 def _rate_plan(source: Own, options: ModuleOptions) -> Schedule | str:
     """Return how the rate goes; constant, where nobody knows how long an epoch is."""
-    unknown = getattr(source, "num_batches", 0) is None
-    if unknown and options.schedule is None and options.condition.steps_limit == math.inf:
+    if options.schedule is None and _has_no_length(source, options):
         return "constant"
     return options.rate_plan
 

@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from treadle import track_record
+from treadle.api.engine import schedule_of
 from treadle.contracts import Json, Watcher
 from treadle.goal import Metric
 from treadle.loop.until import StopCondition
@@ -75,8 +76,6 @@ class Forecasts:
 def _plan(training: Training, journal: Journal) -> Plan:
     from treadle.watch.forecast_plan import Plan
 
-    eager = getattr(training.step, "eager", training.step)
-    schedule: Schedule | None = getattr(eager, "schedule", None)
     about = {
         "run": str(journal.folder.resolve()) if journal.folder else "",
         "name": training.name,
@@ -87,7 +86,7 @@ def _plan(training: Training, journal: Journal) -> Plan:
         metric=training.metric,
         max_steps=training.until.max_steps(training.steps_per_epoch),
         levels=training.until.levels,
-        factor=_falling(schedule),
+        factor=_falling(schedule_of(training.step)),
         about=about,
     )
 

@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from treadle.api.engine import eager_of
 from treadle.api.log import logging_to
 from treadle.contracts import Json
 from treadle.loop.journal import Journal
@@ -64,10 +65,12 @@ def find_rate(training: Training, journal: Journal, until: StopCondition) -> Non
                 group["lr"] *= factor
 
 
-def better_rate(
-    training: Training, until: StopCondition
-) -> Callable[[TrainState, str], tuple[float, str, Json]]:
-    """Return what tells by which factor a training's rate should be another; 1: it is right."""
+def better_rate(training: Training) -> Callable[[TrainState, str], tuple[float, str, Json]]:
+    """Return what tells by which factor a training's rate should be another; 1: it is right.
+
+    A signal waits for it: broken off, it would have to be decided at another step.
+    """
+    until = StopCondition.never()
 
     def ask(state: TrainState, seen: str) -> tuple[float, str, Json]:
         now = state.snapshot()
@@ -76,8 +79,6 @@ def better_rate(
             search = _search(training, until, ASKED_SHARES, ASKED_HORIZON)
             if search is not None and search.best <= FAR_BELOW:
                 search = _search(training, until)
-        except _BrokenOff:
-            search = None
         finally:
             state.restore(*now)
         return _answer(seen, search)
@@ -161,10 +162,9 @@ def _search(
     from treadle.study.rate_search import find_rate as search
     from treadle.study.stretches import Stretches
 
-    state, step, usual = training.state, training.step, _rate(training.state)
-    began = state.seconds
-    eager = getattr(step, "eager", step)
-    stretches = Stretches(state, training.source, eager, _measure(training), until)
+    state, usual = training.state, _rate(training.state)
+    began, step = state.seconds, eager_of(training.step)
+    stretches = Stretches(state, training.source, step, _measure(training), until)
 
     def attempt(factor: float, steps: int) -> float:
         value = stretches(factor, steps)

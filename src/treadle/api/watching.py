@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from treadle.api.engine import may_capture
+from treadle.api.engine import eager_of, may_capture, schedule_of
 from treadle.api.log import logging_to
 from treadle.api.verdicts import live
 from treadle.contracts import Watcher
@@ -127,19 +127,17 @@ def _first_steps(training: Training, journal: Journal) -> list[FirstSteps]:
     """Return what notices a rate that is far off, where nobody looked for one."""
     from treadle.api.rate import better_rate, why_not
     from treadle.loop.step import EagerStep
-    from treadle.loop.until import StopCondition
     from treadle.watch.evidence_trace import windows_of
     from treadle.watch.first_steps import FirstSteps
 
-    is_ours = may_capture(training.step) or isinstance(training.step, EagerStep)
+    is_ours = isinstance(eager_of(training.step), EagerStep)
     if training.rate != "watched" or not is_ours or why_not(training):
         return []
     return [
         FirstSteps(
             journal,
             losses=lambda state: windows_of(state.memory).mean.tolist(),
-            # a signal waits for the search: broken off, it would have to be decided elsewhere
-            ask=better_rate(training, StopCondition.never()),
+            ask=better_rate(training),
             max_steps=training.until.max_steps(training.steps_per_epoch),
             warmup=_warmup(training),
         )
@@ -148,12 +146,12 @@ def _first_steps(training: Training, journal: Journal) -> list[FirstSteps]:
 
 def _warmup(training: Training) -> int:
     """Return after how many steps the schedule has the rate as high as it gets, early on."""
-    step, horizon = training.step, training.state.horizon
-    schedule = getattr(getattr(step, "eager", step), "schedule", None)
+    schedule, horizon = schedule_of(training.step), training.state.horizon
     if schedule is None or horizon < 1:
         return 0
     factors = [schedule(step, horizon, 1.0) for step in range(min(horizon, 2_000))]
-    return next(n for n, factor in enumerate(factors) if factor >= 0.9 * max(factors))
+    high = 0.9 * max(factors)
+    return next(n for n, factor in enumerate(factors) if factor >= high)
 
 
 def _give_up(sentence: str) -> None:

@@ -90,7 +90,7 @@ class Enough:
         if "end" in memory:
             return
         if self._stands_still(state):
-            stop = math.ceil(state.step * (1 + DECAY_SHARE))
+            stop = _run_out_at(state)
             self._end(state, memory, stop, words.still(STILL, stop), {"still": STILL})
         elif state.step >= GROWTH * memory["looked"]:
             memory["looked"] = state.step
@@ -99,9 +99,8 @@ class Enough:
     def _stands_still(self, state: TrainState) -> bool:
         """Tell whether only a lower rate will help, and the plan still holds it."""
         still = sum(entry.step > (state.best_step or 0) for entry in state.history)
-        stop = math.ceil(state.step * (1 + DECAY_SHARE))
         rate = self.plan.rate(state, state.step)
-        return still >= STILL and rate >= FULL_RATE and stop < self.plan.end(state)
+        return still >= STILL and rate >= FULL_RATE and _run_out_at(state) < self.plan.end(state)
 
     def _weigh(self, state: TrainState, memory: Json) -> None:
         """Decide that it is enough, where going on is not worth it at two looks in a row."""
@@ -139,7 +138,7 @@ class Enough:
         if rate < LOW_RATE:
             (band,) = self.plan.bands(state, [target])
             return state.step, band.gain
-        stop = math.ceil(state.step * (1 + DECAY_SHARE))
+        stop = _run_out_at(state)
         soon, late = self.plan.bands(state, [Target(step=stop, decay=rate), target])
         return stop, max(0.0, late.gain - soon.gain)
 
@@ -161,6 +160,11 @@ class Enough:
         """Return how far the metric may be off: by what it jumps, or so few are the rows."""
         assert state.best_value is not None
         return max(deviation(np.array(values)), self.error(state.best_value))
+
+
+def _run_out_at(state: TrainState) -> int:
+    """Return the step by which a rate that begins to fall now has run out."""
+    return math.ceil(state.step * (1 + DECAY_SHARE))
 
 
 def _has_learned(state: TrainState, values: Sequence[float]) -> bool:
