@@ -170,7 +170,7 @@ def fit(
         str | None,
         _option(
             "--schedule",
-            help="constant, cosine, one-cycle, warmup-stable-decay, plateau.",
+            help="constant, cosine, one-cycle, warmup-stable-decay, held, plateau.",
             panel=HowToTrain,
         ),
     ] = None,
