@@ -129,6 +129,12 @@ def test_numbers_that_are_none_are_refused_where_weights_are_wanted(tmp_path: Pa
         read_tensors(path, finite=True)
 
 
+def test_large_numbers_of_double_precision_are_no_infinity(tmp_path: Path) -> None:
+    path = tmp_path / "a.safetensors"
+    save_file({"a": torch.tensor([1e300], dtype=torch.float64)}, path)
+    assert read_tensors(path, finite=True)["a"].item() == 1e300
+
+
 def test_what_is_no_file_or_larger_than_memory_is_refused_unread(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

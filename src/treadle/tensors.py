@@ -62,7 +62,7 @@ def read_tensors(path: Path, *, finite: bool = False) -> dict[str, Tensor]:
     """
     found = tensors_in(content_of(path), path)
     for name, tensor in found.items() if finite else ():
-        if tensor.is_floating_point() and not bool(tensor.float().isfinite().all()):
+        if tensor.is_floating_point() and not bool(tensor.double().isfinite().all()):
             raise _broken(path, f"'{name}' holds what is not a finite number")
     return found
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 from torch import Tensor
+from torch._inductor.runtime.cache_dir_utils import default_cache_dir as torch_place
 
 from treadle.capture import package
 from treadle.capture.package import compile_graph, find, key_of, load, tidy
@@ -44,7 +45,10 @@ def test_integers_wrap_around_as_torchs_do_and_loops_end_where_they_should(tmp_p
     graph = trace(hashed, rows)
     key = key_of(graph, rows, 1)
     cache = tmp_path / "cache"
+    kept_for_ever = Path(torch_place()) / "precompiled_headers"  # 140 MB for each graph
+    before = sorted(kept_for_ever.glob("*"))
     path = compile_graph(graph, rows, cache, key, 1)
+    assert sorted(kept_for_ever.glob("*")) == before
     assert find(key, cache) == path
     assert [entry.name for entry in cache.iterdir()] == [path.name], "nothing else is left behind"
     (found,) = load(path)(rows)

@@ -31,6 +31,9 @@ Runner: TypeAlias = "Callable[[list[Tensor]], list[Tensor]]"
 OPTIONS: dict[str, Any] = {
     "aot_inductor.compile_wrapper_opt_level": "O1",  # the wrapper only calls: -O3 there is waste
     "aot_inductor.enable_line_tables": False,
+    # 140 MB in /tmp for ever, and never found again: the compiler's path is part of the key
+    "aot_inductor.precompile_headers": False,
+    "cpp_cache_precompile_headers": False,
 }
 
 
