@@ -31,6 +31,7 @@ from sklearn import datasets
 from torch import Tensor, nn
 
 import treadle
+from treadle.errors import DivergedError
 
 RATES = [float(rate) for rate in np.logspace(-5, 0, 12)]
 SEEDS = (1, 2, 3)
@@ -238,6 +239,8 @@ KNOWN = {
 """The rates that did best in the sweep at a constant rate."""
 
 TIMES_TOO_HIGH = (10, 30, 100)
+SEEDS_TOO_HIGH = {1: (4, 5, 6), 10: (1,), 30: (2,), 100: (3,)}
+"""By how many times too high, the seeds; the same one would often come to the same rate."""
 
 
 def main() -> None:
@@ -277,25 +280,33 @@ def compare(task: Task, schedule: str) -> tuple[bool, float]:
 
 
 def too_high(tasks: list[Task]) -> None:
-    """Train at rates that are far too high, and print how many came out well all the same."""
-    close, strictly = [], []
+    """Train at rates that are far too high, and print how many came out well all the same.
+
+    Beside them stand other seeds at the right rate: what chance alone lets miss.
+    """
+    counted = {times: [0, 0, 0] for times in (1, *TIMES_TOO_HIGH)}
     for task in tasks:
         rate = KNOWN[task.name]
-        good = [fitted(task, "constant", rate, seed=seed)[0] for seed in SEEDS]
+        good = [fitted(task, None, rate, seed=seed)[0] for seed in SEEDS]
         target, deviation = statistics.mean(good), statistics.stdev(good)
-        reached = [fitted(task, "constant", times * rate, seed=1)[0] for times in TIMES_TOO_HIGH]
-        strictly += [value <= 1.03 * target for value in reached]
-        close += [value <= target + max(0.03 * target, deviation) for value in reached]
-        shown = " ".join(f"{value:.4g}" for value in reached)
-        print(f"{task.name:34} {target:.4g} ± {deviation:.2g}; {shown}", flush=True)
-    print(
-        f"{sum(strictly)} of {len(strictly)} within 3 %, {sum(close)} within that or a seed's ",
-        end="",
-    )
-    print("deviation")
+        shown = []
+        for times, seeds in SEEDS_TOO_HIGH.items():
+            for seed in seeds:
+                value = fitted(task, None, times * rate, seed=seed)[0]
+                shown.append(f"{value:.4g} (x{times})")
+                strictly = value <= 1.03 * target
+                close = value <= target + max(0.03 * target, deviation)
+                for n, one in enumerate((1, strictly, close)):
+                    counted[times][n] += one
+        print(f"{task.name:34} {target:.4g} ± {deviation:.2g}; {' '.join(shown)}", flush=True)
+    for times, (runs, strictly, close) in counted.items():
+        print(
+            f"x{times}: {runs} runs, {strictly} within 3 %, {close} within that or a seed's "
+            "deviation"
+        )
 
 
-def fitted(task: Task, schedule: str, rate: Any, *, seed: int) -> tuple[float, float, float]:
+def fitted(task: Task, schedule: str | None, rate: Any, *, seed: int) -> tuple[float, float, float]:
     """Return (best validation loss, seconds, learning rate) of one training."""
     inputs, target = (torch.from_numpy(np.ascontiguousarray(part)) for part in task.rows())
     order = torch.randperm(len(inputs), generator=torch.Generator().manual_seed(99))
@@ -318,7 +329,7 @@ def fitted(task: Task, schedule: str, rate: Any, *, seed: int) -> tuple[float, f
                 engine="eager",
                 out=Path(place) / "run",
             )
-        except treadle.DivergedError:
+        except DivergedError:
             return math.inf, time.perf_counter() - began, math.nan
         seconds = time.perf_counter() - began
         found = [line["saw"]["rate"] for line in run.journal if line["topic"] == "rate"]

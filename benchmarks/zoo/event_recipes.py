@@ -37,7 +37,7 @@ def event_recipes() -> Iterator[Recipe]:
 
 AGAIN = ("chain", "chain-sure", "tastes")
 HIGH = (("chain", 30), ("chain-sure", 30), ("tastes", 100), ("films", 30))
-LOW = ("chain", "chain-sure", "chain-many", "tastes")
+LOW = ("chain", "chain-sure", "chain-loose", "chain-many", "tastes")
 FEW_USERS = {"chain": 28, "chain-sure": 28, "tastes": 40}
 """So few users leave little over twenty moments to validate on, the fewest that Treadle takes."""
 

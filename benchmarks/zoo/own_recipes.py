@@ -34,6 +34,7 @@ def own_recipes() -> Iterator[Recipe]:
     yield from _small_validations()
     yield from _spikes()
     yield from _dead_units()
+    yield from _plateaus()
 
 
 def _recipe(
@@ -143,13 +144,16 @@ OVERFIT = {
 
 
 def _underfitting() -> Iterator[Recipe]:
-    """Yield networks that are too simple, and some that are held back by weight decay."""
+    """Yield networks that are too simple, and some that weight decay or dropout holds back."""
     for name, network in TOO_SIMPLE.items():
         plant = Plant(network=network)
         yield _recipe("underfitting", BASES[name], plant, network.replace(" ", "-"), seed=6)
     for name, decay in HELD_BACK.items():
         plant = Plant(weight_decay=decay)
         yield _recipe("underfitting", BASES[name], plant, f"decay-{decay:g}", seed=6)
+    for name, network in LEFT_OUT.items():
+        plant = Plant(network=network)
+        yield _recipe("underfitting", BASES[name], plant, network.replace(" ", "-"), seed=6)
 
 
 TOO_SIMPLE = {
@@ -167,7 +171,22 @@ TOO_SIMPLE = {
     "heavy-huber": "linear",
     "spirals-tanh-adam": "tanh 1",
 }
-HELD_BACK = {"digits-mlp": 30.0, "blobs-mlp": 100.0, "product-mlp": 30.0, "friedman-mlp": 30.0}
+HELD_BACK = {
+    "digits-mlp": 30.0,
+    "blobs-mlp": 100.0,
+    "product-mlp": 30.0,
+    "friedman-mlp": 30.0,
+    "adult-mlp": 50.0,
+    "spirals-mlp": 20.0,
+    "waves-tanh": 20.0,
+    "digits-conv": 1.0,
+}
+LEFT_OUT = {
+    "digits-mlp": "dropout 97 64",
+    "friedman-mlp": "dropout 95 48",
+    "blobs-mlp": "dropout 97 32",
+    "rings-momentum": "dropout 95 32",
+}
 
 
 def _noisy_labels() -> Iterator[Recipe]:
@@ -256,6 +275,14 @@ SPIKES = (
     ("blobs-many-normed", "once"),
     ("chances-hard-momentum", "once"),
     ("friedman-mlp", "once"),
+    ("adult-mlp", "once"),
+    ("straight-sgd", "once"),
+    ("digits-normed", "once"),
+    ("series-gru", "once"),
+    ("waves-tanh", "once"),
+    ("heavy-huber", "targets"),
+    ("digits-mlp", "rows"),
+    ("blobs-mlp", "rows"),
 )
 
 
@@ -281,4 +308,31 @@ DEAD = {
     "chances-mlp": 0.9,
     "friedman-mlp": 0.9,
     "heavy-huber": 0.9,
+}
+
+
+def _plateaus() -> Iterator[Recipe]:
+    """Yield trainings that go on for many times as long as they get better."""
+    for name, network, times in LONG:
+        base = BASES[name]
+        plant = Plant(epochs=base.epochs * times, network=network or None)
+        detail = f"{network or 'as-it-is'}-{times}-times"
+        yield _recipe("plateau", base, plant, detail, 13, SAME_AS_PLATEAU)
+
+
+LONG = (
+    ("spirals-mlp", "", 6),
+    ("spirals-tanh-adam", "", 6),
+    ("straight-sgd", "", 12),
+    ("ratings-made-factors", "", 6),
+    ("chances-mlp", "linear", 10),
+    ("digits-conv-momentum", "", 6),
+    ("friedman-mlp", "", 6),
+    ("majority-transformer", "", 5),
+)
+"""Trainings that go on for so many times as many epochs: those that neither lose again what they
+learned nor go on learning by heart."""
+
+SAME_AS_PLATEAU = {
+    "overfitting": "what stands still for so long may come to learn by heart in the end",
 }

@@ -32,7 +32,8 @@ def photo_recipes() -> Iterator[Recipe]:
     for name in ("tiles", "cells-more"):
         plant = PhotoPlant(noisy=0.2)
         yield _recipe("noisy_labels", BASES[name], plant, "fifth", 7, SAME_AS_NOISY)
-    yield _recipe("leak", BASES["cells"], PhotoPlant(mark=True), "marked", 8)
+    for name in ("cells", "cells-more", "tiles"):
+        yield _recipe("leak", BASES[name], PhotoPlant(mark=True), "marked", 8)
     for name, rows in (("cells", 6), ("tiles", 4)):
         plant = PhotoPlant(held_out=rows)
         yield _recipe("small_validation", BASES[name], plant, f"{rows}-photos", 9)

@@ -144,13 +144,13 @@ class FixedBatches:
 
     def __iter__(self) -> Iterator[list[int]]:
         broken = self.epoch in self.broken_epochs
-        self.epoch += 1
         for place in torch.randperm(len(self.batches), generator=self.draw).tolist():
             if broken and place < SPIKE_BATCHES:
                 first = self.num_rows + place * len(self.batches[0])
                 yield list(range(first, first + len(self.batches[place])))
             else:
                 yield self.batches[place]
+        self.epoch += 1  # a pass that is broken off, as by a search for the rate, does not count
 
     def __len__(self) -> int:
         return len(self.batches)

@@ -21,6 +21,7 @@ Cause = Literal[
     "small_validation",
     "spike",
     "dead_units",
+    "plateau",
 ]
 KINDS: tuple[Kind, ...] = ("table", "images", "events", "module")
 CAUSES: tuple[Cause, ...] = Cause.__args__  # type: ignore[attr-defined]

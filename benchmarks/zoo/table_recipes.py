@@ -105,6 +105,7 @@ HIGH = (
 LOW = (
     *("census-trees", "friedman-trees", "shops-trees", "product-trees"),
     *("product-network", "friedman-network", "waves-network", "spirals-network", "blobs-network"),
+    *("shops-network", "straight-network", "chances-network"),
 )
 LOW_PLANT = {
     "neural": TablePlant(rate=1 / 30),

@@ -62,12 +62,19 @@ def kill_in_save(save: int) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
         return written
 
+    checkpoint._write = write
+    wait_for_each_save()
+
+
+def wait_for_each_save() -> None:
+    """Let every step end with a whole save, however slow the disk is."""
+    from treadle.loop import checkpoint
+
     def each_step(saver: checkpoint.Saver, state: Any) -> None:
         call(saver, state)
-        saver.wait()  # so that every step begins a save, however slow the disk is
+        saver.wait()
 
     call = checkpoint.Saver.__call__
-    checkpoint._write = write
     checkpoint.Saver.__call__ = each_step  # type: ignore[method-assign]
 
 
@@ -258,3 +265,42 @@ def hold(out: str, other: str) -> None:
                 Path(other).write_text(str(error))
             os._exit(0)
         os.waitpid(child, 0)
+
+
+class Wild(Dataset[tuple[Tensor, Tensor]]):
+    """Rows that are learned at once, and one that holds wild numbers."""
+
+    def __len__(self) -> int:
+        return 320
+
+    def __getitem__(self, row: int) -> tuple[Tensor, Tensor]:
+        x_F = torch.randn(WIDTH, generator=torch.Generator().manual_seed(row))
+        return x_F * (1e4 if row == 7 else 1.0), (x_F[0] > 0).long()
+
+
+def troubled(
+    out: str, trouble: str, resume: bool = False, kill_at: int = 0, number: int = signal.SIGKILL
+) -> None:
+    """What is noticed while it trains: rows learned by heart, or a row of wild numbers."""
+    wait_for_each_save()
+    torch.manual_seed(3)
+    network = nn.Sequential(nn.Linear(WIDTH, 128), nn.ReLU(), nn.Linear(128, 2))
+    draw = torch.Generator().manual_seed(6)
+    x_NF, y_N = torch.randn(460, WIDTH, generator=draw), torch.randint(2, (460,), generator=draw)
+    data = {"heart": (x_NF[:60], y_N[:60]), "wild": Wild()}
+    treadle.fit(
+        network,
+        data[trouble],
+        validation=(x_NF[60:], y_N[60:]),
+        loss="cross_entropy",
+        lr=0.02,
+        batch_size=20,
+        validate_every=2 if trouble == "heart" else 8,
+        until="20 epochs" if trouble == "heart" else "2 epochs",
+        engine="eager",
+        threads=1,
+        watchers=[Killer(kill_at, number)],
+        out=out,
+        resume=resume,
+        save_every_seconds=1e-9,
+    )

@@ -181,12 +181,12 @@ def test_a_photo_gone_by_the_end_costs_its_picture_in_the_report_and_nothing_els
     """The network saw it; only the report would have shown it again."""
     tested: list[str] = []
 
-    def spoil(data: Any, truth: Any, predicted: Any) -> list[dict[str, Any]]:
+    def spoil(data: Any, truth: Any, predicted: Any, chosen: Any) -> list[dict[str, Any]]:
         rows = data.rows("test")
         tested.extend(data.frame["path"][int(row)] for row in rows[:2])
         (photos / tested[0]).unlink()
         (photos / tested[1]).write_bytes((photos / "blue/00.png").read_bytes() + b" ")
-        return real(data, 1 - truth.clip(0, 1), predicted)  # all are taken for another kind
+        return real(data, (chosen + 1) % 3, predicted, chosen)  # all are taken for another kind
 
     real = image_result.wrong_photos
     monkeypatch.setattr(image_result, "SHOWN_PHOTOS", 100)

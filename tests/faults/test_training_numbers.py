@@ -232,7 +232,7 @@ def test_resumed_beside_a_rollback_the_same_is_decided_and_the_end_is_the_same(
 def test_what_cannot_be_brought_back_is_stopped_with_a_report(tmp_path: Path) -> None:
     out = tmp_path / "run"
     with pytest.raises(DivergedError) as raised:
-        spiking(out, "60 epochs", rate=1e6)
+        spiking(out, "30 epochs", rate=1e6)
     assert "Training was put back 3 times" in raised.value.message
     (stop,) = [line for line in RunFolder(out).events() if line["topic"] == "stop"]
     assert stop["saw"]["reason"] == "diverged"

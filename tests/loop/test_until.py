@@ -156,3 +156,8 @@ def test_nan_reaches_nothing() -> None:
 def test_never_stops_nothing() -> None:
     state = a_state(step=10**9, epoch=10**6)
     assert StopCondition.never()(state) is None
+
+
+def test_the_shortest_patience_is_known() -> None:
+    assert parse("50 epochs or no better for 10 or no better for 4").patience == 4
+    assert math.isinf(epochs(50).patience)

@@ -82,3 +82,23 @@ def test_values_below_zero_are_compared_as_they_are() -> None:
         return -0.9 + 0.05 * math.log10(factor / 3.0) ** 2
 
     assert find_rate(areas, **NO_DRIFT).factor == pytest.approx(3.0, rel=1e-6)
+
+
+def flat_above(factor: float, steps: int) -> float:
+    """A valley at a hundredth, and flat land from a twentieth on."""
+    return 1.0 if factor > 0.05 else Valley(0.01)(factor, steps) - 0.9
+
+
+def test_from_flat_land_no_way_leads_down_but_powers_of_ten_do() -> None:
+    assert find_rate(flat_above, **NO_DRIFT).factor > 0.1
+    found = find_rate(flat_above, **NO_DRIFT, decades=3)
+    assert found.factor == pytest.approx(0.01, rel=0.2)
+    tried = [trial.factor for trial in found.trials]
+    assert len(set(tried)) == len(tried) == 6
+
+
+def test_a_search_begins_where_it_is_told_to() -> None:
+    valley = Valley(0.03)
+    found = find_rate(valley, **NO_DRIFT, start=0.03)
+    assert found.factor == pytest.approx(0.03, rel=1e-6)
+    assert len(valley.tried) == 3

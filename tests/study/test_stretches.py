@@ -102,6 +102,24 @@ def test_a_schedule_is_laid_out_over_the_stretch() -> None:
     assert seen == [(step, 10) for step in range(10)]
 
 
+def test_the_first_steps_of_what_is_planned_go_by_its_schedule() -> None:
+    seen: list[tuple[int, int]] = []
+
+    def schedule(step: int, horizon: int, scale: float) -> float:
+        seen.append((step, horizon))
+        return scale
+
+    case = Case(schedule=schedule)
+    case.stretches()(0.5, 10, as_planned=True)
+    assert seen == [(step, 40) for step in range(10)]
+    assert (case.state.horizon, case.state.scale) == (40, 1.0)
+
+
+def test_the_share_at_the_end_that_is_counted_can_be_said() -> None:
+    last, whole = (Case().stretches(counted=share)(3.0, 10) for share in (0.1, 1.0))
+    assert last < whole
+
+
 def test_what_measures_is_asked_at_the_end_of_a_stretch() -> None:
     case = Case()
     asked: list[int] = []

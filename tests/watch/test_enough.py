@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from torch import nn
 
 from treadle.contracts import Validation
@@ -248,3 +249,101 @@ def test_a_rate_that_is_held_runs_out_where_validation_stands_still() -> None:
     assert held(260, state.horizon, 1.0) == pytest.approx(1.0, abs=0.02)
     assert held(stops, state.horizon, 1.0) == 0.0
     assert "stood still for 6 checks" in journal.lines[-1]["sentence"]
+
+
+def test_the_rate_runs_out_from_the_best_weights() -> None:
+    journal, held = Journal(), warmup_stable_decay(warmup=0.02)
+    enough = an_enough(
+        journal, max_steps=10_000, factor=lambda step, horizon: held(step, horizon, 1.0)
+    )
+    state = a_state(horizon=10_000)
+    state.keep_start()
+    begun = {name: tensor.clone() for name, tensor in state.module.state_dict().items()}
+
+    def worse_after_200(step: int) -> float:
+        for parameter in state.module.parameters():
+            parameter.data.add_(1.0)
+        return 1.0 if step <= 200 else 2.0
+
+    turned(enough, worse_after_200, range(200, 261, 10), state)
+    for name, tensor in state.module.state_dict().items():
+        assert torch.equal(tensor, begun[name])
+    assert "its best weights, those of step 200" in journal.lines[-1]["sentence"]
+
+
+class Bouncing:
+    """A training at a held rate whose losses are given by step."""
+
+    def __init__(self, folder: Path | None, train_loss: Callable[[int], float]) -> None:
+        held = warmup_stable_decay(warmup=0.02)
+        self.journal = Journal(folder)
+        self.journal.replay_after(-1)
+        self.enough = an_enough(
+            self.journal, max_steps=10_000, factor=lambda step, horizon: held(step, horizon, 1.0)
+        )
+        self.train_loss = train_loss
+        self.state = a_state(horizon=10_000)
+
+    def turn(self, until: int) -> None:
+        state = self.state
+        for step in range(state.step + 10, until + 1, 10):
+            state.step = step
+            value = max(1.0 - step / 400, 0.5) + 0.01 * (step > 200)
+            metrics = {"loss": value, "train_loss": self.train_loss(step)}
+            state.history.append(Validation(step=step, epoch=0, metrics=metrics))
+            if LOSS.better(value, state.best_value):
+                state.keep_best(value)
+            for parameter in state.module.parameters():
+                parameter.data.add_(1.0)
+            self.enough(state)
+
+
+def until_200(step: int) -> float:
+    return max(1.0 - step / 400, 0.5)
+
+
+def test_where_the_loss_of_training_stands_still_too_the_rate_is_lowered_first() -> None:
+    case = Bouncing(None, until_200)
+    case.turn(260)
+    assert case.state.scale == pytest.approx(0.3)
+    assert case.state.horizon == 10_000
+    for name, tensor in case.state.module.state_dict().items():
+        assert torch.equal(tensor, case.state.best_weights[name])
+    case.turn(290)
+    assert [line["topic"] for line in case.journal.lines] == ["lower", "lower"]
+    case.turn(350)
+    assert case.state.scale == pytest.approx(0.3**3)
+    assert case.journal.lines[-1]["topic"] == "enough"
+    assert case.state.horizon < 10_000
+
+
+def test_where_the_train_rows_are_learned_by_heart_the_rate_runs_out_at_once() -> None:
+    case = Bouncing(None, lambda step: 1.0 - step / 400)
+    case.turn(260)
+    assert [line["topic"] for line in case.journal.lines] == ["enough"]
+    assert case.state.scale == 1.0
+
+
+def test_a_resumed_run_lowers_the_rate_where_it_was_lowered(tmp_path: Path) -> None:
+    Bouncing(tmp_path, until_200).turn(260)
+    lines = (tmp_path / "events.jsonl").read_text().replace('"value": 0.3', '"value": 0.25')
+    (tmp_path / "events.jsonl").write_text(lines)
+    case = Bouncing(tmp_path, until_200)
+    case.turn(260)
+    assert case.state.scale == pytest.approx(0.25)
+
+
+def test_where_it_only_runs_the_rate_out_no_forecast_ends_training() -> None:
+    journal, held = Journal(), warmup_stable_decay(warmup=0.02)
+    enough = an_enough(
+        journal,
+        max_steps=10_000,
+        factor=lambda step, horizon: held(step, horizon, 1.0),
+        still=3,
+        weighs=False,
+    )
+    state = a_state(horizon=10_000)
+    turned(enough, saturating, range(10, 1_500, 10), state)
+    assert all("stood still for 3 checks" in line["sentence"] for line in journal.lines)
+    weighing = an_enough(Journal(), max_steps=10_000, worth=0.1)
+    assert turned(weighing, saturating, range(10, 1_500, 10), a_state()).step < state.step

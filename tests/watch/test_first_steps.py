@@ -11,7 +11,7 @@ from torch import nn
 from treadle.contracts import Json
 from treadle.loop.journal import Journal
 from treadle.loop.state import TrainState
-from treadle.watch.first_steps import FirstSteps, crept, rose
+from treadle.watch.first_steps import FAR_LOWER, LOWER, FirstSteps, crept, rose
 
 FALLING = [1.0 / (1 + step) for step in range(40)]
 
@@ -51,11 +51,22 @@ class Case:
         self.state = TrainState(model=module, optimizers={"main": optimizer}, scale=0.5)
         self.state.keep_start()
         self.asked: list[int] = []
+        self.taken: list[float] = []
+        self.values = [1.0, 1.0]
         self.journal = Journal(folder)
         self.watch = FirstSteps(
-            self.journal, losses=lambda _: losses, ask=self.ask_rate, max_steps=1_000, warmup=10
+            self.journal,
+            losses=lambda _: losses,
+            again=self.take_again,
+            ask=self.ask_rate,
+            max_steps=1_000,
+            warmup=10,
         )
         self.factor = factor
+
+    def take_again(self, state: TrainState, factor: float) -> float:
+        self.taken.append(factor)
+        return self.values[len(self.taken) - 1]
 
     def ask_rate(self, state: TrainState, seen: str) -> tuple[float, str, Json]:
         self.asked.append(state.step)
@@ -91,11 +102,49 @@ def test_where_no_lower_rate_does_better_all_stays_as_it_is() -> None:
     assert "first_steps" not in case.state.memory
 
 
-def test_where_the_loss_fell_nobody_is_asked() -> None:
+def test_where_the_loss_fell_and_a_lower_rate_is_no_better_nobody_is_asked() -> None:
     case = Case(0.1, FALLING)
     case.turn(60)
+    assert case.taken == [LOWER[0]]
     assert case.asked == []
     assert case.journal.lines == []
+
+
+@pytest.mark.parametrize("shares", [[0.5], [1.2, 0.5]], ids=["a tenth", "a third"])
+def test_where_a_lower_rate_teaches_more_it_is_asked(shares: list[float]) -> None:
+    case = Case(0.1, FALLING)
+    case.values = [share * FALLING[-6] for share in shares]
+    case.turn(60)
+    assert len(case.taken) == len(shares)
+    assert case.asked == [50]
+    assert case.state.scale == pytest.approx(0.05)
+
+
+def test_where_little_was_learned_far_lower_rates_are_compared_too() -> None:
+    case = Case(0.01, [1.0 - 0.003 * step for step in range(40)])
+    case.values = [0.95, 0.95, 0.4]
+    case.turn(60)
+    assert case.taken == [*LOWER, FAR_LOWER]
+    assert case.asked == [50]
+
+
+def test_the_look_grows_with_what_is_planned_and_is_not_taken_again_after_a_long_warmup() -> None:
+    def watch(planned: float, warmup: int = 0, max_steps: float = 10_000) -> FirstSteps:
+        case = Case(1.0, [])
+        return FirstSteps(
+            Journal(),
+            losses=lambda _: [],
+            again=case.take_again,
+            ask=case.ask_rate,
+            max_steps=max_steps,
+            planned=planned,
+            warmup=warmup,
+        )
+
+    assert [watch(planned).look_at for planned in (500, 2_000, 100_000)] == [40, 80, 200]
+    assert watch(2_000, warmup=100).compares
+    assert not watch(2_000, warmup=500).compares
+    assert not watch(90, max_steps=90).compares
 
 
 def test_a_resumed_run_replays_the_decision(tmp_path: Path) -> None:
@@ -107,10 +156,26 @@ def test_a_resumed_run_replays_the_decision(tmp_path: Path) -> None:
     assert case.state.scale == pytest.approx(0.05)
 
 
+def test_a_resumed_run_that_was_answered_takes_nothing_again(tmp_path: Path) -> None:
+    first = Case(0.1, FALLING, tmp_path)
+    first.values = [0.0]
+    first.turn(60)
+    case = Case(0.7, FALLING, tmp_path)
+    case.journal.replay_after(-1)
+    case.turn(60)
+    assert case.taken == []
+    assert case.state.scale == pytest.approx(0.05)
+
+
 def test_short_trainings_are_looked_at_early_and_tiny_ones_not_at_all() -> None:
     def at(max_steps: float) -> int:
+        case = Case(1.0, [])
         return FirstSteps(
-            Journal(), losses=lambda _: [], ask=Case(1.0, []).ask_rate, max_steps=max_steps
+            Journal(),
+            losses=lambda _: [],
+            again=case.take_again,
+            ask=case.ask_rate,
+            max_steps=max_steps,
         ).look_at
 
     assert (at(1_000), at(100), at(20)) == (40, 20, 0)

@@ -14,7 +14,7 @@ from treadle.loop.journal import Journal
 from treadle.loop.state import TrainState
 from treadle.watch.evidence import Curve, Evidence
 from treadle.watch.verdict import Verdict
-from treadle.watch.verdicts_live import LiveVerdicts, learning_by_heart
+from treadle.watch.verdicts_live import LiveVerdicts, learning_by_heart, said_of
 
 
 def curve(held_out: list[float], train: list[float] | None = None) -> Curve:
@@ -80,6 +80,26 @@ def test_a_verdict_is_said_once_even_after_a_resume() -> None:
     said.watch(state)
     said.watch(at(100, memory=state.memory))
     assert said.lines == [("overfitting", 80)]
+
+
+def test_what_an_earlier_treadle_remembered_is_not_said_again() -> None:
+    said = Said(sound(curve=curve(BY_HEART)))
+    said.watch(at(80, memory={"verdicts_live": {"said": ["overfitting"]}}))
+    assert said.lines == []
+
+
+def test_what_was_said_of_a_rate_is_asked_anew_at_the_end_and_the_rest_stays() -> None:
+    by_heart, thrown = (
+        Said(sound(curve=curve(BY_HEART))),
+        Said(sound(rollbacks=1)),
+    )
+    state, other = at(80), at(80)
+    by_heart.watch(state)
+    thrown.watch(other)
+    assert thrown.lines == [("rate_too_high", 80)]
+    assert said_of(other.memory) == said_of({}) == {}
+    (kept,) = said_of(state.memory).values()
+    assert kept.name == "overfitting" and kept.saw["from_step"] == 30
 
 
 def test_nothing_is_said_between_validations() -> None:

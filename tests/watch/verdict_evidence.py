@@ -46,8 +46,11 @@ def seen(train: float, held_out: float, spread: float = 0.1, **more: Any) -> See
     return Seen(**told | more)
 
 
-def probe(factor: float, held_out: float) -> Probe:
-    return Probe(factor=factor, steps=20, train=around(held_out), held_out=around(held_out))
+def probe(factor: float, held_out: float, **more: Any) -> Probe:
+    """Return a trial; `steps`, `falls` and `free` as the trials that are made have them."""
+    told: dict[str, Any] = {"steps": 20 if factor > 1 else 10, "falls": factor > 1}
+    loss = around(held_out)
+    return Probe(factor=factor, train=loss, held_out=loss, **told | more)
 
 
 def sound(**changed: Any) -> Evidence:

@@ -5,14 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from treadle.api.evidence_probe import probe
-
 if TYPE_CHECKING:
-    from treadle.data.batches import TensorSource
-    from treadle.loop.state import TrainState
     from treadle.models.ranking import Cases
     from treadle.models.recommender import Recommender
-    from treadle.watch.evidence import Array, Column, Probe, Seen
+    from treadle.watch.evidence import Array, Column, Seen
 
 MOST_CASES = 600
 """Ranking a whole catalogue costs more than a look at a row."""
@@ -34,10 +30,9 @@ class EventSight:
         counts: Any,
         metric: str,
         seed: int,
-        source: TensorSource,
     ) -> None:
         self.network, self.cases, self.counts = network, cases, counts
-        self.metric, self.seed, self.source = metric, seed, source
+        self.metric, self.seed = metric, seed
         self.held_out_rows = len(cases.start)
 
     def to_best(self) -> None:
@@ -66,19 +61,6 @@ class EventSight:
     def column(self, most_rows: int) -> Column | None:
         """Return nothing: see above."""
         return None
-
-    def probe(self, state: TrainState, factor: float, steps: int, most_rows: int) -> Probe | None:
-        """Train a copy for a short stretch with `factor` times the rate."""
-        from treadle.watch.evidence import Seen
-
-        return probe(
-            state,
-            self.source,
-            lambda model, batch: model.loss(model(batch), batch),
-            lambda model: Seen(held_out=self._short_of_one(model, most_rows)),
-            factor=factor,
-            steps=steps,
-        )
 
     def _short_of_one(self, scorer: Any, most_rows: int) -> Array:
         import torch

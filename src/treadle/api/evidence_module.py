@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from treadle.api.evidence_other import Rows, as_inputs, kernel_ridge, telling_column
-from treadle.api.evidence_probe import probe
+from treadle.api.evidence_other import Rows, as_inputs, best_of, telling_column
+from treadle.api.evidence_photos import are_photos, patches
 from treadle.api.evidence_rows import (
     best_constant,
     counting_fired,
@@ -23,8 +23,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from treadle.data.own import Own
-    from treadle.loop.state import TrainState
-    from treadle.watch.evidence import Array, Column, Probe, Seen
+    from treadle.watch.evidence import Array, Column, Seen
 
 
 class ModuleSight:
@@ -32,17 +31,12 @@ class ModuleSight:
 
     Only data that is kept whole in memory is sampled: asking a loader for rows may move it. Rows
     go through the module in batches of the size that it is trained with.
-
-    trains_apart: a copy can be trained, since the step is not the user's own
     """
 
     same_units = True
 
-    def __init__(
-        self, loss: BatchLoss, source: Own, held_out: Own | None, *, trains_apart: bool = True
-    ) -> None:
+    def __init__(self, loss: BatchLoss, source: Own, held_out: Own | None) -> None:
         self.loss, self.source, self.held_out = loss, source, held_out
-        self.trains_apart = trains_apart
         self.held_out_rows = held_out.num_rows if held_out is not None else 0
 
     def to_best(self) -> None:
@@ -73,30 +67,22 @@ class ModuleSight:
 
     def other(self, most_rows: int) -> Array | None:
         """Return how far off a quick learner of another kind is, on each validation row."""
-        rows = self._rows(most_rows)
-        return None if rows is None else kernel_ridge(*rows)
+        sampled = self._sampled(most_rows)
+        if sampled is None:
+            return None
+        inputs, answers, count = sampled
+        ways = [as_inputs(inputs), *([[patches(inputs[0])]] if are_photos(inputs) else [])]
+        pairs = [Rows.both(way, answers, count) for way in ways if way is not None]
+        return best_of(pairs) if pairs else None
 
     def column(self, most_rows: int) -> Column | None:
         """Return the input that tells most of the answer alone."""
-        rows = self._rows(most_rows)
-        return None if rows is None else telling_column(rows[0].with_rows(rows[1]))
-
-    def probe(self, state: TrainState, factor: float, steps: int, most_rows: int) -> Probe | None:
-        """Train a copy for a short stretch with `factor` times the rate."""
-        if not self.trains_apart or not _is_kept(self.source):
+        sampled = self._sampled(most_rows)
+        both = None if sampled is None else as_inputs(sampled[0])
+        if sampled is None or both is None:
             return None
-
-        def of(model: Any) -> BatchLoss:
-            return BatchLoss(model, self.loss.loss)
-
-        return probe(
-            state,
-            self.source,
-            lambda model, batch: of(model)(batch),
-            lambda model: self._look(of(model), most_rows),
-            factor=factor,
-            steps=steps,
-        )
+        train, held_out = Rows.both(both, *sampled[1:])
+        return telling_column(train.with_rows(held_out))
 
     def _look(self, loss: BatchLoss, most_rows: int) -> Seen:
         from treadle.watch.evidence import Seen
@@ -146,8 +132,8 @@ class ModuleSight:
         names = not target.is_floating_point() or "binary" in words or "bce" in words
         return probabilities(output, target) if names else None
 
-    def _rows(self, most_rows: int) -> tuple[Rows, Rows] | None:
-        """Return the sampled rows of train and validation as numbers, where they can be such."""
+    def _sampled(self, most_rows: int) -> tuple[list[Tensor], Tensor, int] | None:
+        """Return the inputs and the targets of the sampled rows, and how many are of train."""
         import torch
 
         if not (_is_kept(self.source) and _is_kept(self.held_out)):
@@ -161,8 +147,8 @@ class ModuleSight:
             or any(x.shape == y.shape and torch.equal(x, y) for x in train)
         ):
             return None  # no target, or one that is the input itself, to be squeezed through
-        both = as_inputs([torch.cat([a, b]) for a, b in zip(train, held, strict=True)])
-        return None if both is None else Rows.both(both, torch.cat([y, truth]), len(y))
+        inputs = [torch.cat([a, b]) for a, b in zip(train, held, strict=True)]
+        return inputs, torch.cat([y, truth]), len(y)
 
     @property
     def _of(self) -> Any:

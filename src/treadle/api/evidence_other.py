@@ -5,7 +5,7 @@ Shape legend: N rows to learn from, M rows to answer, F inputs, O outputs (class
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -70,10 +70,24 @@ class Rows:
         return Rows(x=x, y=y, classes=self.classes)
 
 
-def kernel_ridge(train: Rows, held_out: Rows) -> Array:
+def best_of(seen: Sequence[tuple[Rows, Rows]]) -> Array:
     """Return how far off a kernel ridge regression is on each held-out row, [M].
 
-    Its width is that of the least error when each row in turn is left out.
+    seen: the train rows and the held-out rows as they may be seen. What counts is the way of seeing
+          them that has the least error when each train row in turn is left out.
+    """
+    return min((_fitted(*pair) for pair in seen), key=lambda found: found[0])[1]
+
+
+def kernel_ridge(train: Rows, held_out: Rows) -> Array:
+    """Return how far off a kernel ridge regression is on each held-out row, [M]."""
+    return _fitted(train, held_out)[1]
+
+
+def _fitted(train: Rows, held_out: Rows) -> tuple[float, Array]:
+    """Return the error when each train row in turn is left out, and how far off it is otherwise.
+
+    Its width is that of the least such error.
     Source: Rifkin and Lippert, Notes on Regularized Least Squares (2007), section 2.
     """
     import torch
@@ -86,7 +100,7 @@ def kernel_ridge(train: Rows, held_out: Rows) -> Array:
     mean = answers.mean(0)
     far = torch.cdist(x, x).square()
     usual = far.median().clamp_min(1e-9)
-    best, found = np.inf, (WIDTHS[0], answers)
+    best, found = float("inf"), (WIDTHS[0], answers)
     for width in WIDTHS:
         kernel = torch.exp(-far / (usual * width)) + RIDGE * torch.eye(len(x))
         inverse = torch.cholesky_inverse(torch.linalg.cholesky(kernel))
@@ -96,7 +110,7 @@ def kernel_ridge(train: Rows, held_out: Rows) -> Array:
             best, found = error, (width, weights)
     width, weights = found
     said = torch.exp(-torch.cdist(new, x).square() / (usual * width)) @ weights + mean
-    return off(said.double().numpy(), held_out)
+    return best, off(said.double().numpy(), held_out)
 
 
 def off(said: Array, rows: Rows) -> Array:
@@ -112,8 +126,8 @@ def telling_column(rows: Rows) -> Column | None:
     """Return the input that tells most of the answer alone; None where none tells anything."""
     from treadle.watch.evidence import Column
 
-    suspects = _by_tie(rows)[:SUSPECTS]
-    told = {int(place): _told_alone(rows, int(place)) for place in suspects}
+    suspects = by_tie(rows)[:SUSPECTS]
+    told = {int(place): told_alone(rows, int(place)) for place in suspects}
     if not told:
         return None
     first = max(told, key=lambda place: told[place])
@@ -121,7 +135,7 @@ def telling_column(rows: Rows) -> Column | None:
     return Column(name=f"number {first + 1}", right=told[first], next=max(others, default=0.0))
 
 
-def _by_tie(rows: Rows) -> NDArray[np.intp]:
+def by_tie(rows: Rows) -> NDArray[np.intp]:
     """Return the inputs' places, the one first whose mean differs most from answer to answer."""
     answers = rows.answers - rows.answers.mean(0)
     x = rows.x - rows.x.mean(0)
@@ -132,28 +146,33 @@ def _by_tie(rows: Rows) -> NDArray[np.intp]:
     return tied
 
 
-def _told_alone(rows: Rows, place: int) -> float:
+def told_alone(rows: Rows, place: int) -> float:
     """Return the share of a constant answer's errors that one input takes away.
 
-    A row is answered by those of the other half that are nearest in this input alone; the worse of
-    both halves counts.
+    A row is answered by those of the other half that are nearest in this input alone, by the
+    nearest or by a few, whichever is better; the worse of both halves counts.
     """
-    scores = []
-    for fit in _halves(len(rows.x)):
-        order = np.argsort(rows.x[fit, place], kind="stable")
-        known, answers = rows.x[fit, place][order], rows.answers[fit][order]
-        ends = [np.searchsorted(known, rows.x[~fit, place], side) for side in ("left", "right")]
-        middle = (ends[0] + ends[1]) // 2
-        near = middle[:, None] + np.arange(NEAREST) - NEAREST // 2
-        said = answers[near.clip(0, len(known) - 1)].mean(1)
-        rest = Rows(x=rows.x[~fit], y=rows.y[~fit], classes=rows.classes)
-        chance = float(off(np.tile(answers.mean(0), (len(said), 1)), rest).mean())
-        scores.append(1.0 - float(off(said, rest).mean()) / chance if chance else 0.0)
-    return min(scores)
+    scores = [[_told_by(rows, place, fit, few) for few in (1, NEAREST)] for fit in _halves(rows)]
+    return float(max(min(of_half) for of_half in zip(*scores, strict=True)))
 
 
-def _halves(count: int) -> Iterator[NDArray[np.bool_]]:
-    half = np.arange(count) % 2 == 0
+def _told_by(rows: Rows, place: int, fit: NDArray[np.bool_], few: int) -> float:
+    order = np.argsort(rows.x[fit, place], kind="stable")
+    known, answers = rows.x[fit, place][order], rows.answers[fit][order]
+    ends = [np.searchsorted(known, rows.x[~fit, place], side) for side in ("left", "right")]
+    near = (((ends[0] + ends[1]) // 2)[:, None] + np.arange(few) - few // 2).clip(0, len(known) - 1)
+    if few == 1:  # of the two that it stands between, the one that is nearer
+        before = (near - 1).clip(0)
+        off_by = [np.abs(known[places] - rows.x[~fit, place][:, None]) for places in (before, near)]
+        near = np.where(off_by[0] < off_by[1], before, near)
+    said = answers[near].mean(1)
+    rest = Rows(x=rows.x[~fit], y=rows.y[~fit], classes=rows.classes)
+    chance = float(off(np.tile(answers.mean(0), (len(said), 1)), rest).mean())
+    return 1.0 - float(off(said, rest).mean()) / chance if chance else 0.0
+
+
+def _halves(rows: Rows) -> Iterator[NDArray[np.bool_]]:
+    half = np.random.default_rng(0).permutation(len(rows.x)) % 2 == 0
     yield half
     yield ~half
 

@@ -8,19 +8,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from treadle.api.evidence_other import Rows, as_inputs, kernel_ridge
-from treadle.api.evidence_probe import probe
 from treadle.api.evidence_rows import counting_fired
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from treadle.data.batches import TensorSource
-    from treadle.loop.state import TrainState
-    from treadle.watch.evidence import Array, Column, Probe, Seen
+    from treadle.watch.evidence import Array, Column, Seen
 
     Part = dict[str, Tensor]
 
 ROWS_AT_ONCE = 256
+SUSPICIOUS = 0.8
+"""The share of a constant answer's errors that are gone, from which it is asked whether the answer
+was given away."""
+
 LEAST = 1e-7
 """The least probability that a loss is taken of: float32 knows none that are nearer to 1."""
 
@@ -32,8 +33,9 @@ class PartSight:
     parts, truths: of train and validation; class codes int64 [N], or values [N]
     inputs:  the tensors of a part that are inputs in numbers; none where a quick learner of
              another kind would not understand them
-    source:  what a probe trains on; None for what cannot be probed
     known:   the column that gives the answer away, where the data was looked at for it
+    alone:   looks for such a column at the end, where looking costs more: only for a model that is
+             good enough for the answer to have been given away
     best:    the model with its best weights, where these are not put into the one in training
     rate_a_round: of trees: what share of the error that is left a round takes away at most
     """
@@ -45,14 +47,15 @@ class PartSight:
         truths: tuple[Any, Any],
         *,
         inputs: tuple[str, ...] = (),
-        source: TensorSource | None = None,
         known: Column | None = None,
+        alone: Callable[[], Column | None] | None = None,
         best: Callable[[], Any] | None = None,
         rate_a_round: float | None = None,
     ) -> None:
-        self.predict, self.inputs, self.source, self.known = predict, inputs, source, known
+        self.predict, self.inputs, self.known = predict, inputs, known
         self.rate_a_round = rate_a_round
         self.parts, self.truths, self._best, self._model = parts, truths, best, None
+        self._alone = alone
         self.held_out_rows = len(truths[1])
         self.same_units = truths[1].dtype.kind in "iu"  # numbers are learned scaled
 
@@ -97,20 +100,16 @@ class PartSight:
 
     def column(self, most_rows: int) -> Column | None:
         """Return the column that gives the answer away, where one was found."""
-        return self.known
+        if self.known is not None or self._alone is None or self._solved(most_rows) < SUSPICIOUS:
+            return self.known
+        return self._alone()
 
-    def probe(self, state: TrainState, factor: float, steps: int, most_rows: int) -> Probe | None:
-        """Train a copy for a short stretch with `factor` times the rate."""
-        if self.source is None:
-            return None
-        return probe(
-            state,
-            self.source,
-            lambda model, batch: model.loss(model(batch), batch),
-            lambda model: self._look(model, most_rows),
-            factor=factor,
-            steps=steps,
-        )
+    def _solved(self, most_rows: int) -> float:
+        """Return the share of a constant answer's errors that the model does not make."""
+        right, chance = self.look(most_rows).missed, self.constant(most_rows)[1]
+        if right is None or chance is None or not chance.any():
+            return 0.0
+        return 1.0 - float(right.mean() / chance.mean())
 
     def _look(self, model: Any, most_rows: int) -> Seen:
         from treadle.watch.evidence import Seen

@@ -150,8 +150,9 @@ def _training(
         rate=options.rate_care,
         worth=options.worth,
         stops_itself=options.stops_itself,
+        holds_rate=_rate_plan(source, options) == HELD,
         validation_rows=held_out.num_rows if held_out else 0,
-        sight=ModuleSight(loss, source, held_out, trains_apart=options.step is None),
+        sight=ModuleSight(loss, source, held_out),
     )
 
 

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from treadle.watch.forecast_plan import Plan
 
 FAR = 1_000_000
+FEWEST_STILL = 2
+"""Validations without a better one before which no rate runs out, however short the patience."""
+
 FEWEST_ROUNDS = 100
 """Validations before which trees are not stopped: one round teaches them little."""
 
@@ -33,7 +36,7 @@ class Forecasts:
     """
 
     def __init__(self, training: Training, journal: Journal) -> None:
-        from treadle.watch.enough import FEWEST_CHECKS, Enough
+        from treadle.watch.enough import FEWEST_CHECKS, STILL, Enough
         from treadle.watch.forecaster import Forecaster
         from treadle.watch.pace import Pace
 
@@ -51,7 +54,9 @@ class Forecasts:
         plan = _plan(training, journal)
         self._forecaster = Forecaster(journal, plan, width=_width, keep=track_record.keep)
         self.watchers.append(self._forecaster)
-        if training.stops_itself and not training.plateau:
+        patience = training.until.patience
+        runs_out = training.holds_rate and math.isfinite(patience)
+        if (training.stops_itself or runs_out) and not training.plateau:
             error = error_of(training.metric, training.validation_rows)
             enough = Enough(
                 journal,
@@ -59,6 +64,8 @@ class Forecasts:
                 worth=training.worth,
                 error=error,
                 fewest_checks=FEWEST_CHECKS if training.state.optimizers else FEWEST_ROUNDS,
+                still=max(FEWEST_STILL, int(min(STILL, patience / 2))) if runs_out else STILL,
+                weighs=training.stops_itself,
             )
             self.watchers.append(enough)
             self.enough = enough.condition

@@ -43,7 +43,7 @@ class ModuleOptions:
     lr:         the learning rate, where no optimizer is given; None or "auto": it is looked for
                 before the first step. "auto" beside an optimizer: its rates, times what is found
     schedule:   a name, or a function (step, horizon, scale) → factor on the rate. By default the
-                rate stays as it is; one that was looked for is held, and runs out at the end
+                rate is held, and runs out at the end; an optimizer of yours keeps its own
     until:      e.g. epochs(50) | minutes(10), or the same in words
     worth:      how much better the metric must get for going on to be worth it, in its own units;
                 where `until` is not said, half of the metric's noise. With `until` and no
@@ -144,7 +144,7 @@ class ModuleOptions:
         """The schedule that was asked for, or what is usual where none was."""
         if self.schedule is not None:
             return self.schedule
-        return HELD if self.rate_care == "searched" and self.optimizer is None else "constant"
+        return HELD if self.optimizer is None and self.step is None else "constant"
 
     @property
     def condition(self) -> StopCondition:

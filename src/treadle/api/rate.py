@@ -24,10 +24,6 @@ RATE = "rate"
 SHARES = (0.01, 0.03, 0.08)
 """How long the trainings of each round of a search are, as shares of the whole training's steps."""
 
-ASKED_SHARES, ASKED_HORIZON = (0.02,), 10_000
-"""The same, and the most steps that they are shares of, where it is only asked whether a rate is
-far too high."""
-
 PLANNED_EPOCHS, PLANNED_STEPS, MOST_PLANNED = 20, 2_000, 5_000
 """A training that may last for long is planned for so many epochs, or steps where those are more:
 most stop by themselves long before what they may take. And never for more than the last: a search
@@ -37,12 +33,6 @@ SHARE_OF_MINUTES = 0.3
 """For what share of a budget of minutes the search plans: it takes less than half of that."""
 
 TIMED_STEPS = 5
-FAR_BELOW = 0.35
-"""What part of the rate must do best in a short training for the rate to be too high: short ones
-like high rates better than long ones do."""
-
-FAR_ABOVE = 30.0
-"""What multiple of the rate must do best in a short training for the rate to be too low."""
 
 
 def find_rate(training: Training, journal: Journal, until: StopCondition) -> None:
@@ -55,7 +45,7 @@ def find_rate(training: Training, journal: Journal, until: StopCondition) -> Non
     if training.rate != "searched" or state.step > 0 or RATE in state.memory:
         return
     if reason := why_not(training):
-        journal.say(RATE, f"{reason}, so the learning rate is {_shown(_rate(state))}, as usual.")
+        journal.say(RATE, f"{reason}, so the learning rate is {shown(_rate(state))}, as usual.")
         return
     with contextlib.suppress(_BrokenOff):
         factor = journal.decide(RATE, 0, lambda: _chosen(training, until))
@@ -63,52 +53,6 @@ def find_rate(training: Training, journal: Journal, until: StopCondition) -> Non
         for optimizer in state.optimizers.values():
             for group in optimizer.param_groups:
                 group["lr"] *= factor
-
-
-def better_rate(training: Training) -> Callable[[TrainState, str], tuple[float, str, Json]]:
-    """Return what tells by which factor a training's rate should be another; 1: it is right.
-
-    A signal waits for it: broken off, it would have to be decided at another step.
-    """
-    until = StopCondition.never()
-
-    def ask(state: TrainState, seen: str) -> tuple[float, str, Json]:
-        now = state.snapshot()
-        state.roll_back()
-        try:
-            search = _search(training, until, ASKED_SHARES, ASKED_HORIZON)
-            if search is not None and search.best <= FAR_BELOW:
-                search = _search(training, until)
-        finally:
-            state.restore(*now)
-        return _answer(seen, search)
-
-    return ask
-
-
-def _answer(seen: str, search: _Search | None) -> tuple[float, str, Json]:
-    """Return what short trainings say of a rate that was given."""
-    if search is None:
-        return 1.0, f"{seen}; whether the rate is right could not be found out.", {}
-    rate, factor = search.usual, search.found.factor
-    told = f"{search.told}; those at {_shown(rate * search.best)} did best"
-    if search.best <= FAR_BELOW:
-        sentence = (
-            f"{seen}: the learning rate of {_shown(rate)} is too high. {told}. So training began "
-            f"anew from its first weights, at a rate of {_shown(rate * factor)}."
-        )
-        return factor, sentence, search.saw
-    if FAR_ABOVE <= search.best < math.inf:
-        sentence = (
-            f"{seen}: the learning rate of {_shown(rate)} is very low. {told}. It stays what you "
-            f'said; one of about {_shown(rate * factor)}, or lr="auto", would learn faster.'
-        )
-        return factor, sentence, search.saw
-    return (
-        1.0,
-        f"{seen}, but short trainings at other learning rates did not do better.",
-        search.saw,
-    )
 
 
 def why_not(training: Training) -> str | None:
@@ -124,20 +68,20 @@ def why_not(training: Training) -> str | None:
 
 def _chosen(training: Training, until: StopCondition) -> tuple[float, str, Json]:
     """Return the factor to train with, a sentence, and what was seen."""
-    usual, search = _rate(training.state), _search(training, until)
+    usual, search = _rate(training.state), search_rates(training, until)
     if search is None:
-        sentence = f"memory did not suffice to look for a learning rate: it is {_shown(usual)}."
+        sentence = f"memory did not suffice to look for a learning rate: it is {shown(usual)}."
         return 1.0, sentence, {"rate": usual}
     if not math.isfinite(search.best):
-        return 1.0, f"{search.told}; all diverged, so {_shown(usual)} was taken.", search.saw
+        return 1.0, f"{search.told}; all diverged, so {shown(usual)} was taken.", search.saw
     sentence = (
-        f"{search.told}; {_shown(search.saw['rate'])} promises the best result, so training goes "
+        f"{search.told}; {shown(search.saw['rate'])} promises the best result, so training goes "
         "on with it."
     )
     return search.found.factor, sentence, search.saw
 
 
-class _Search(NamedTuple):
+class Search(NamedTuple):
     """A search that came to its end; best: the factor that did best in the longest trainings."""
 
     found: Found
@@ -151,12 +95,13 @@ class _BrokenOff(Exception):
     """The search was ended from outside; nothing is decided."""
 
 
-def _search(
+def search_rates(
     training: Training,
     until: StopCondition,
     shares: Sequence[float] = SHARES,
-    most_steps: float = math.inf,
-) -> _Search | None:
+    start: float = 1.0,
+    decades: int = 0,
+) -> Search | None:
     """Try rates, from where the state stands; None where memory does not suffice."""
     from treadle.loop.out_of_memory import is_out_of_memory
     from treadle.study.rate_search import find_rate as search
@@ -173,9 +118,14 @@ def _search(
         return value
 
     try:
-        with logging_to(None), _kept_loader(training.source):
-            planned = int(min(most_steps, _planned_steps(training, attempt)))
-            found = search(attempt, horizon=planned, shares=shares)
+        with logging_to(None), kept_loader(training.source):
+            found = search(
+                attempt,
+                horizon=_planned_steps(training, attempt),
+                shares=shares,
+                start=start,
+                decades=decades,
+            )
     except (MemoryError, RuntimeError) as error:
         if not is_out_of_memory(error):
             raise
@@ -183,15 +133,15 @@ def _search(
     return _told(found, usual, stretches, state.seconds - began)
 
 
-def _told(found: Found, usual: float, stretches: Stretches, seconds: float) -> _Search:
+def _told(found: Found, usual: float, stretches: Stretches, seconds: float) -> Search:
     tried = [(usual * trial.factor, trial.steps, trial.value) for trial in found.trials]
     longest = [trial for trial in found.trials if trial.steps == found.trials[-1].steps]
     best = min(longest, key=lambda trial: trial.value)
     broken = [rate for rate, _, value in tried if value == math.inf]
-    over = f", and from {_shown(min(broken))} on it broke" if broken else ""
+    over = f", and from {shown(min(broken))} on it broke" if broken else ""
     told = (
-        f"{len(tried)} short trainings at learning rates from {_shown(min(tried)[0])} to "
-        f"{_shown(max(tried)[0])} were tried and undone ({stretches.steps_taken:,} steps, "
+        f"{len(tried)} short trainings at learning rates from {shown(min(tried)[0])} to "
+        f"{shown(max(tried)[0])} were tried and undone ({stretches.steps_taken:,} steps, "
         f"{seconds:.1f} seconds){over}"
     )
     saw = {
@@ -203,18 +153,12 @@ def _told(found: Found, usual: float, stretches: Stretches, seconds: float) -> _
         ],
     }
     reached = best.factor if best.value < math.inf else math.inf
-    return _Search(found, reached, usual, told, saw)
+    return Search(found, reached, usual, told, saw)
 
 
 def _planned_steps(training: Training, attempt: Callable[[float, int], float]) -> int:
     """Return for how many steps a rate is looked for."""
-    state, epoch = training.state, training.steps_per_epoch
-    planned = min(
-        training.until.max_steps(epoch),
-        state.horizon or math.inf,
-        MOST_PLANNED,
-        max(PLANNED_STEPS, PLANNED_EPOCHS * epoch),
-    )
+    state, planned = training.state, planned_steps(training)
     minutes = training.until.max_minutes
     if math.isfinite(minutes):
         before = state.seconds
@@ -222,6 +166,17 @@ def _planned_steps(training: Training, attempt: Callable[[float, int], float]) -
         pace = max(1e-9, state.seconds - before) / TIMED_STEPS
         planned = min(planned, SHARE_OF_MINUTES * minutes * 60 / pace)
     return max(1, int(planned))
+
+
+def planned_steps(training: Training) -> float:
+    """Return how many steps a training is likely to take, a budget of minutes left aside."""
+    epoch = training.steps_per_epoch
+    return min(
+        training.until.max_steps(epoch),
+        training.state.horizon or math.inf,
+        MOST_PLANNED,
+        max(PLANNED_STEPS, PLANNED_EPOCHS * epoch),
+    )
 
 
 def _measure(training: Training) -> Callable[[TrainState], float] | None:
@@ -246,7 +201,7 @@ def _measure(training: Training) -> Callable[[TrainState], float] | None:
 
 
 @contextlib.contextmanager
-def _kept_loader(source: Any) -> Iterator[None]:
+def kept_loader(source: Any) -> Iterator[None]:
     """Keep the generator that a DataLoader of the user's draws its order from."""
     generator = getattr(getattr(source, "loader", None), "generator", None)
     state = generator.get_state() if generator is not None else None
@@ -265,5 +220,5 @@ def _rate(state: TrainState) -> float:
     return float(group.get(AT_START, group["lr"])) * state.scale
 
 
-def _shown(rate: float) -> str:
+def shown(rate: float) -> str:
     return f"{rate:.2g}"

@@ -14,7 +14,7 @@ from treadle.api.log import logging_to
 from treadle.api.plan import say_plan
 from treadle.api.rate import RateCare, find_rate
 from treadle.api.verdicts import Noticing, Sight, say_diverged
-from treadle.api.watching import take_over, thread_count, watchers_of
+from treadle.api.watching import reaching_of, take_over, thread_count, watchers_of
 from treadle.contracts import Json, Source, Step, Watcher
 from treadle.errors import DataError, DivergedError, Interrupted, MemoryFullError
 from treadle.folder import RunFolder
@@ -54,6 +54,7 @@ class Training:
     sight:          looks at the model at the end, for the verdicts; None: the curves must do
     worth:          how much better the metric must get for going on to be worth it; None: not said
     stops_itself:   it may end where going on is not worth it
+    holds_rate:     the rate is held, to run out at the end, or before patience ends training
     validation_rows: that the metric is measured on; 0 where that is not known
     """
 
@@ -76,6 +77,7 @@ class Training:
     sight: Sight | None = None
     worth: float | None = None
     stops_itself: bool = False
+    holds_rate: bool = False
     validation_rows: int = 0
 
 
@@ -230,9 +232,10 @@ def _turn(
     with logging_to(state), _sums_in_one_order(state), memory_errors_in_words():
         training.watchers = [*training.watchers, *forecasts.watchers]
         validator, finite, watchers = watchers_of(training, journal, saver, observer)
+        source, reaching = reaching_of(training)
         until = training.until | forecasts.enough | interruption.condition
         step = Slicing(training.step, journal)
-        stopped = turn(state, training.source, step, watchers, until)
+        stopped = turn(state, source, step, [*reaching, *watchers], until)
         if stopped.kind != "interrupted" and state.step > 0:
             finite.close(state)
             validator.measure(state)

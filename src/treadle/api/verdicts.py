@@ -2,36 +2,23 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
+from treadle.api.evidence_run import MEMORY, MOST_ROWS, affordable_rows, evidence_of, weights_size
 from treadle.contracts import Json, Watcher
 from treadle.loop.journal import Journal
 
 if TYPE_CHECKING:
     from treadle.api.training import Training
-    from treadle.loop.state import TrainState
     from treadle.watch.evidence import Array, Column, Evidence, Probe, Seen
     from treadle.watch.verdict import Verdict
 
 TOPIC = "verdict"
-MEMORY = "verdicts"
-MOST_ROWS = 1_024
-"""Rows of train and of validation that are looked at: enough for a share to ± 1.5 of 100."""
-
-FIRST_ROWS, LEAST_ROWS = 256, 256
-LOOKS = 8
-"""How often the sampled rows go through the model: two parts, at the last and the best weights, and
-twice as much for what is compared with them."""
-
-FORWARD_SHARE = 0.3
-"""What of a training step its forward pass takes."""
-
-SHARE, LEAST_SECONDS = 0.03, 0.15
-"""What of a training's time may be taken for looking at its end, or these seconds."""
-
-LOSS_NAMES = ("validation_loss", "loss")
+FIRST_ROWS = 256
+MOST_ROUNDS = 3
+"""Of trials, each of which may raise a question for the next."""
 
 
 class Sight(Protocol):
@@ -66,10 +53,6 @@ class Sight(Protocol):
         """Return the input that tells most of the answer alone."""
         ...
 
-    def probe(self, state: TrainState, factor: float, steps: int, most_rows: int) -> Probe | None:
-        """Train a copy for a short stretch with `factor` times the rate."""
-        ...
-
 
 class Noticing:
     """Measures at a training's end what the verdicts go by, and says the verdicts.
@@ -81,6 +64,7 @@ class Noticing:
     def __init__(self, training: Training, journal: Journal) -> None:
         self.training, self.journal = training, journal
         self._last: Seen | None = None
+        self._other: Array | None = None
         self._probes: list[Probe] = []
         self._constant: tuple[Array | None, Array | None] = (None, None)
         self._rows = MOST_ROWS
@@ -91,29 +75,45 @@ class Noticing:
         if state.step or MEMORY in state.memory:
             return
         silent = self._measured("silent", FIRST_ROWS) or {}
-        state.memory[MEMORY] = {"silent": {name: list(units) for name, units in silent.items()}}
+        state.memory[MEMORY] = {
+            "silent": {name: list(units) for name, units in silent.items()},
+            "size": weights_size(state),
+        }
 
     def at_last(self) -> None:
-        """Measure the last weights; where the rate is suspected, try others for a stretch."""
-        from treadle.watch.verdicts_rate import wanted_probes
-
-        state = self.training.state
-        if state.step == 0:
+        """Measure the last weights; where something is suspected, try it for a stretch."""
+        if self.training.state.step == 0:
             return
         self._rows = affordable_rows(self.training)
         self._last = self._with_averages("look", self._rows)
         if self._last is None:
             return
         self._constant = self._measured("constant", self._rows) or (None, None)
-        for factor, steps in wanted_probes(self._evidence(last=self._last)):
-            found = self._measured("probe", state, factor, steps, self._rows)
-            self._probes += [found] if found is not None else []
+        self._other = self._measured("other", self._rows)
+        with contextlib.suppress(Exception), self._apart():  # a user's module may fail in any way
+            self._try()
+
+    def _try(self) -> None:
+        """Make the trials that are worth it, until none is left that is."""
+        from treadle.api.evidence_trial import Trials, can_try
+        from treadle.watch.trials import wanted_trials
+        from treadle.watch.verdicts_fit import is_behind
+
+        sight = self.training.sight
+        if sight is None or not can_try(self.training):
+            return
+        trials = Trials(self.training, lambda: sight.look(self._rows))
+        for _ in range(MOST_ROUNDS):
+            now = self._evidence(last=self._last, other=self._other, probes=tuple(self._probes))
+            for trial in wanted_trials(now, is_behind=is_behind(now)):
+                self._probes.append(trials(trial))
 
     def conclude(self) -> list[Json]:
         """Return the verdicts that hold, and say them."""
         from treadle.watch.verdicts import judge
+        from treadle.watch.verdicts_live import said_of
 
-        verdicts = judge(self.evidence())
+        verdicts = judge(self.evidence(), said_of(self.training.state.memory))
         for verdict in verdicts:
             say(self.journal, verdict, self.training.state.step, with_the_answer=True)
         return [verdict.as_json() for verdict in verdicts]
@@ -128,8 +128,9 @@ class Noticing:
         return self._evidence(
             last=self._last,
             best=self._last if is_last else self._measured("look", rows),
-            other=self._measured("other", rows),
+            other=self._other,
             column=self._measured("column", rows),
+            wild_rows=self._wild_rows(),
             probes=tuple(self._probes),
         )
 
@@ -140,15 +141,30 @@ class Noticing:
         with averaged(self.training.state):
             return self._measured(what, *arguments)
 
-    def _measured(self, what: str, *arguments: Any) -> Any:
-        """Return what the sight measures; None where it cannot."""
+    def _wild_rows(self) -> tuple[int, float]:
+        """Return which rows reach far beyond the others, where the data is at hand."""
+        from treadle.api.evidence_reach import wild_rows
+        from treadle.data.batches import TensorSource
+
+        source = self.training.source
+        return wild_rows(source.tensors) if isinstance(source, TensorSource) else (0, 0.0)
+
+    @staticmethod
+    @contextlib.contextmanager
+    def _apart() -> Iterator[None]:
+        """Keep what is measured from what is trained: its logs, and the generators."""
         from treadle.api.log import logging_to
         from treadle.loop.randomness import kept_generators
 
+        with logging_to(None), kept_generators():
+            yield
+
+    def _measured(self, what: str, *arguments: Any) -> Any:
+        """Return what the sight measures; None where it cannot."""
         if self.training.sight is None:
             return None
         try:
-            with logging_to(None), kept_generators():
+            with self._apart():
                 return getattr(self.training.sight, what)(*arguments)
         except Exception:  # a user's module, loss or data may refuse in any way what it is asked
             return None
@@ -190,71 +206,4 @@ def say(journal: Journal, verdict: Verdict, step: int, **more: Any) -> None:
         taken=verdict.taken,
         **verdict.saw,
         **more,
-    )
-
-
-def affordable_rows(training: Training) -> int:
-    """Return how many rows may be looked at: all looks together take a small part of the time."""
-    state = training.state
-    per_epoch = training.source.num_rows / max(1, training.steps_per_epoch)
-    seconds_a_row = state.seconds / max(1.0, state.step * per_epoch) * FORWARD_SHARE
-    allowed = max(LEAST_SECONDS, SHARE * state.seconds)
-    return int(min(MOST_ROWS, max(LEAST_ROWS, allowed / (LOOKS * max(seconds_a_row, 1e-12)))))
-
-
-def evidence_of(training: Training, *, live: bool = False, **measured: Any) -> Evidence:
-    """Return what the state itself tells, and what was measured besides.
-
-    live: on the way, when nothing was measured, and the first losses are the only yardstick
-    """
-    from treadle.watch import divergence, first_steps
-    from treadle.watch.evidence import Evidence
-    from treadle.watch.evidence_trace import jumps_of, windows_of
-
-    state = training.state
-    memory = state.memory.get(divergence.MEMORY, {})
-    return Evidence(
-        step=state.step,
-        steps_per_epoch=training.steps_per_epoch,
-        rows=training.source.num_rows,
-        held_out_rows=getattr(training.sight, "held_out_rows", 0),
-        same_units=not live and getattr(training.sight, "same_units", True),
-        untouched=_untouched(training),
-        curve=curve_of([(entry.step, entry.metrics) for entry in state.history]),
-        windows=windows_of(state.memory),
-        jumps=jumps_of(state.memory),
-        best_step=state.best_step,
-        first_silent=_first_silent(state),
-        skipped=int(state.totals.non_finite),
-        rollbacks=len(memory.get("rollbacks", ())),
-        better_rate=state.memory.get(first_steps.MEMORY, {}).get("factor", 1.0),
-        **measured,
-    )
-
-
-def _untouched(training: Training) -> float:
-    """Return what so many rounds at their rate must leave of the error; NaN for no trees."""
-    rate = getattr(training.sight, "rate_a_round", None)
-    return math.nan if rate is None else max(0.0, 1.0 - rate) ** training.state.step
-
-
-def _first_silent(state: TrainState) -> dict[str, tuple[int, int]]:
-    kept = state.memory.get(MEMORY, {}).get("silent", {})
-    return {name: (units, silent) for name, (units, silent) in kept.items()}
-
-
-def curve_of(history: Sequence[tuple[int, Mapping[str, float]]]) -> Any:
-    """Return the validations as a curve of losses."""
-    import numpy as np
-
-    from treadle.watch.evidence import Curve
-
-    def column(*names: str) -> Any:
-        found = [next((m[n] for n in names if n in m), np.nan) for _, m in history]
-        return np.array(found, dtype=np.float64)
-
-    return Curve(
-        steps=np.array([step for step, _ in history], dtype=np.float64),
-        train=column("train_loss"),
-        held_out=column(*LOSS_NAMES),
     )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from treadle.api.engine import eager_of, may_capture, schedule_of
 from treadle.api.log import logging_to
 from treadle.api.verdicts import live
-from treadle.contracts import Watcher
+from treadle.contracts import Source, Watcher
 from treadle.errors import DivergedError
 from treadle.loop.journal import Journal
 
@@ -79,6 +79,21 @@ def watchers_of(
     return validator, finite, [*watchers, saver]
 
 
+def reaching_of(training: Training) -> tuple[Source, list[Watcher]]:
+    """Return the source, and what looks how far each of its batches reaches.
+
+    Data in memory is looked at once, at the end; on a GPU each look would wait.
+    """
+    from treadle.data.batches import TensorSource, WholeSource
+    from treadle.watch.reach import Reaching
+
+    source = training.source
+    if isinstance(source, (TensorSource, WholeSource)) or training.state.device.type != "cpu":
+        return source, []
+    reaching = Reaching(source)
+    return reaching, [reaching]
+
+
 def take_over(training: Training, journal: Journal) -> list[Watcher]:
     """Return what watches over the engine of a step that may be captured."""
     if not may_capture(training.step):
@@ -125,7 +140,8 @@ def _divergence(training: Training, journal: Journal) -> list[Watcher]:
 
 def _first_steps(training: Training, journal: Journal) -> list[FirstSteps]:
     """Return what notices a rate that is far off, where nobody looked for one."""
-    from treadle.api.rate import better_rate, why_not
+    from treadle.api.rate import planned_steps, why_not
+    from treadle.api.rate_given import better_rate, first_steps_again
     from treadle.loop.step import EagerStep
     from treadle.watch.evidence_trace import windows_of
     from treadle.watch.first_steps import FirstSteps
@@ -137,9 +153,13 @@ def _first_steps(training: Training, journal: Journal) -> list[FirstSteps]:
         FirstSteps(
             journal,
             losses=lambda state: windows_of(state.memory).mean.tolist(),
+            again=first_steps_again(training),
             ask=better_rate(training),
+            planned=planned_steps(training),
             max_steps=training.until.max_steps(training.steps_per_epoch),
             warmup=_warmup(training),
+            # taken again they may last for longer than the minutes that are left
+            compares=math.isinf(training.until.max_minutes),
         )
     ]
 

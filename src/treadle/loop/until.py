@@ -49,6 +49,7 @@ class StopCondition:
     max_minutes: how many minutes it can last; infinite if unbounded
     metrics:     the metrics that it looks at, by name
     levels:      what is waited for, of those metrics
+    patience:    how many validations without a better one it waits for; infinite if for any number
     """
 
     check: Callable[[TrainState], StopReason | None]
@@ -58,6 +59,7 @@ class StopCondition:
     max_minutes: float = math.inf
     metrics: frozenset[str] = frozenset()
     levels: tuple[Level, ...] = ()
+    patience: float = math.inf
 
     def __call__(self, state: TrainState) -> StopReason | None:
         return self.check(state)
@@ -71,6 +73,7 @@ class StopCondition:
             max_minutes=min(self.max_minutes, other.max_minutes),
             metrics=self.metrics | other.metrics,
             levels=self.levels + other.levels,
+            patience=min(self.patience, other.patience),
         )
 
     def max_steps(self, steps_per_epoch: int) -> float:
@@ -155,7 +158,7 @@ def no_better_for(validations: int) -> StopCondition:
             f"{state.best_step:,}",
         )
 
-    return StopCondition(check, f"no better for {validations}")
+    return StopCondition(check, f"no better for {validations}", patience=validations)
 
 
 UNITS: dict[str, Callable[[float], StopCondition]] = {

@@ -46,18 +46,26 @@ def find_rate(
     horizon: int,
     shares: Sequence[float],
     fewest_steps: int = 20,
+    start: float = 1.0,
+    decades: int = 0,
 ) -> Found:
     """Return the factor on the learning rate that a training of `horizon` steps does best with.
 
-    shares: how long the trainings of each round are, as shares of the horizon, shortest first
+    shares:  how long the trainings of each round are, as shares of the horizon, shortest first
+    start:   the factor where the search begins
+    decades: how many powers of ten below are tried at first whatever comes of each: far above the
+             valley the land is flat, and leads nowhere
     """
     trials: list[Trial] = []
-    best = 1.0
+    best = start
     for share in shares:
         steps = max(fewest_steps, round(share * horizon))
         if trials and steps < 1.5 * trials[-1].steps:
             continue
-        rung = _downhill(attempt, best, steps)
+        known = [] if trials else _by_decades(attempt, start, decades, steps)
+        if known:
+            best = min(known, key=lambda trial: trial.value).factor
+        rung = _downhill(attempt, best, steps, known)
         trials += rung
         best = min(rung, key=lambda trial: trial.value).factor
     if not math.isfinite(min(trial.value for trial in rung)):
@@ -66,9 +74,15 @@ def find_rate(
     return Found(factor=_lowest_point(rung) * longer**-DRIFT, trials=tuple(trials))
 
 
-def _downhill(attempt: Try, start: float, steps: int) -> list[Trial]:
+def _by_decades(attempt: Try, start: float, decades: int, steps: int) -> list[Trial]:
+    """Try a factor and those that are lower by powers of ten; none where there are no decades."""
+    factors = [start * 0.1**power for power in range(decades + 1)] if decades else []
+    return [Trial(factor, steps, attempt(factor, steps)) for factor in factors]
+
+
+def _downhill(attempt: Try, start: float, steps: int, known: Sequence[Trial] = ()) -> list[Trial]:
     """Try factors from `start` on, in the direction in which they get better, until none does."""
-    found: dict[int, Trial] = {}
+    found = {round(math.log(trial.factor / start, SPACING)): trial for trial in known}
 
     def value(place: int) -> float:
         factor = start * SPACING**place
@@ -79,7 +93,7 @@ def _downhill(attempt: Try, start: float, steps: int) -> list[Trial]:
         return found[place].value
 
     best = 0
-    while len(found) < MOST_TRIALS_A_RUNG:
+    while len(found) < MOST_TRIALS_A_RUNG + len(known):
         if value(best) == math.inf:  # diverged: that is always mended by less
             lowest = best - 1 if start * SPACING ** (best - 1) >= LOWEST else best
         else:

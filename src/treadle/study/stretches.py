@@ -37,7 +37,10 @@ class Stretches:
         step: Step,
         measure: Callable[[TrainState], float] | None = None,
         until: StopCondition | None = None,
+        *,
+        counted: float = COUNTED,
     ) -> None:
+        self.counted = counted
         self.state, self.source, self.step = state, source, step
         self.measure = measure
         self.until = until or StopCondition.never()
@@ -46,12 +49,18 @@ class Stretches:
         self._start = state.snapshot()
         self._numbers = [(vars(part), dict(_numbers_of(part))) for part in state.module.modules()]
 
-    def __call__(self, factor: float, steps: int) -> float:
-        """Return what `steps` steps at `factor` times the rate come to; infinity if it diverged."""
+    def __call__(self, factor: float, steps: int, *, as_planned: bool = False) -> float:
+        """Return what `steps` steps at `factor` times the rate come to; infinity if it diverged.
+
+        as_planned: these are the first steps of the training that is planned, not one of their own:
+                    its schedule is only begun
+        """
         if self.stopped:
             return math.inf
         state = self.state
-        state.scale, state.horizon = state.scale * factor, state.step + steps
+        state.scale *= factor
+        if not as_planned:
+            state.horizon = state.step + steps
         try:
             return self._trained(steps)
         finally:
@@ -59,7 +68,7 @@ class Stretches:
 
     def _trained(self, steps: int) -> float:
         state = self.state
-        skipped, tail = int(state.totals.non_finite), max(1, round(COUNTED * steps))
+        skipped, tail = int(state.totals.non_finite), max(1, round(self.counted * steps))
         end = state.step + steps
         self._turn(end - tail)
         state.totals.take_mean()

@@ -48,6 +48,13 @@ PART_OF_NOISE = 0.5
 STILL = 6
 """Validations without a better one after which a rate that is held begins to fall."""
 
+SMALLER, MOST_CUTS = 0.3, 3
+"""The part of the rate that training goes on with where it only bounces about, and how often."""
+
+FELL = 0.03
+"""The share by which the loss of training must be lower than at the best validation, for it to have
+fallen since: then validation stands still for another reason than the rate."""
+
 FULL_RATE = 0.999
 
 DECAY_SHARE = 0.25
@@ -58,11 +65,15 @@ class Enough:
     """A watcher that decides when training has had enough, and the condition that stops it then.
 
     Where the rate is to fall yet, stopping at once would lose what its fall brings. So the horizon
-    is brought nearer by decision, and training stops there.
+    is brought nearer by decision, and training stops there. Where validation stands still at the
+    full rate, training goes on from the best weights: later ones may be worse. If the loss of
+    training stands still, too, the model only bounces about, and the rate is lowered first.
 
     worth: how much better the metric must get to be worth going on; None: not said
     error: the metric's value → how far it may be off, so few are the validation rows; 0: not known
     fewest_checks: validations before which it does not stop
+    still:  validations without a better one after which a rate that is held begins to fall
+    weighs: whether it stops where more is not worth it; else only where the rate has run out
     """
 
     def __init__(
@@ -73,9 +84,11 @@ class Enough:
         worth: float | None = None,
         error: Callable[[float], float] = lambda value: 0.0,
         fewest_checks: int = FEWEST_CHECKS,
+        still: int = STILL,
+        weighs: bool = True,
     ) -> None:
         self.journal, self.plan, self.worth, self.error = journal, plan, worth, error
-        self.fewest_checks = fewest_checks
+        self.fewest_checks, self.still, self.weighs = fewest_checks, still, weighs
 
     @property
     def condition(self) -> StopCondition:
@@ -89,18 +102,35 @@ class Enough:
         memory = state.memory.setdefault(MEMORY, {"looked": 0, "in_a_row": 0})
         if "end" in memory:
             return
-        if self._stands_still(state):
-            stop = _run_out_at(state)
-            self._end(state, memory, stop, words.still(STILL, stop), {"still": STILL})
-        elif state.step >= GROWTH * memory["looked"]:
+        if still := self._stands_still(state, memory):
+            self._lower(state, memory, still)
+            if state.best_weights and not state.average:
+                state.give_back_best()  # with what the optimizers know: begun anew, they would jump
+        elif self.weighs and state.step >= GROWTH * memory["looked"]:
             memory["looked"] = state.step
             self._weigh(state, memory)
 
-    def _stands_still(self, state: TrainState) -> bool:
-        """Tell whether only a lower rate will help, and the plan still holds it."""
-        still = sum(entry.step > (state.best_step or 0) for entry in state.history)
+    def _stands_still(self, state: TrainState, memory: Json) -> int:
+        """Return for how many checks, where only a lower rate will help, and the plan still holds
+        it; else 0."""
+        since = max(state.best_step or 0, memory.get("cut", 0))
+        still = sum(entry.step > since for entry in state.history)
+        long = self.still if since == state.best_step else max(2, self.still // 2)
         rate = self.plan.rate(state, state.step)
-        return still >= STILL and rate >= FULL_RATE and _run_out_at(state) < self.plan.end(state)
+        ahead = _run_out_at(state) < self.plan.end(state)
+        return still if still >= long and rate >= FULL_RATE and ahead else 0
+
+    def _lower(self, state: TrainState, memory: Json, still: int) -> None:
+        """Decide to go on at a part of the rate, or where that has run out."""
+        best = state.best_step or 0
+        saw = {"still": still, "from": best}
+        if memory.get("cuts", 0) < MOST_CUTS and _bounces(state, still):
+            said = words.bounces(still, best, SMALLER)
+            state.scale *= self.journal.decide("lower", state.step, lambda: (SMALLER, said, saw))
+            memory.update(cuts=memory.get("cuts", 0) + 1, cut=state.step)
+            return
+        stop = _run_out_at(state)
+        self._end(state, memory, stop, words.still(still, best, stop), saw)
 
     def _weigh(self, state: TrainState, memory: Json) -> None:
         """Decide that it is enough, where going on is not worth it at two looks in a row."""
@@ -160,6 +190,17 @@ class Enough:
         """Return how far the metric may be off: by what it jumps, or so few are the rows."""
         assert state.best_value is not None
         return max(deviation(np.array(values)), self.error(state.best_value))
+
+
+def _bounces(state: TrainState, checks: int) -> bool:
+    """Tell whether the loss of training, too, has not fallen for so many checks.
+
+    It falls on where the train rows are learned by heart, which no lower rate would mend.
+    """
+    losses = {entry.step: entry.metrics.get("train_loss", math.nan) for entry in state.history}
+    at_best = losses.get(state.best_step or 0, math.nan)
+    recent = np.mean(list(losses.values())[-checks:])
+    return bool(recent > at_best - FELL * abs(at_best))
 
 
 def _run_out_at(state: TrainState) -> int:

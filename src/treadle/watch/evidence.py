@@ -102,15 +102,24 @@ class Column:
 
 @dataclass(frozen=True, kw_only=True)
 class Probe:
-    """What a short stretch of training with another rate came to, from the last weights on.
+    """What a trial, a short training from the last weights on, came to.
 
-    factor: on the rate; steps: how long; held_out: [M]: the loss of the validation rows after it
+    factor: on the rate; steps: how long; falls: the rate ran out towards its end
+    free:   without weight decay, and without leaving units out
+    train, held_out: [N], [M]: the losses after it; infinite where the trial left the numbers
     """
 
     factor: float
     steps: int
     train: Array | None
     held_out: Array
+    falls: bool = False
+    free: bool = False
+
+    @property
+    def broke(self) -> bool:
+        """Whether the trial left the finite numbers."""
+        return not bool(np.isfinite(self.held_out).all())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,6 +135,12 @@ class Evidence:
     other:      [M]: how far off the answers of a quick learner of another kind are
     first_silent: as `silent` of Seen, before the first step
     last, best: the model with its last weights, and with those of its best validation
+    wild:       [B, 2]: batches whose numbers reach far beyond the others': the step, and how many
+                times as far
+    wild_rows:  the same of rows of the train part: how many, and how many times as far
+    decayed:    how many times over the weights would have decayed away: rate × decay × steps
+    left_out:   the largest share of units that dropout leaves out
+    weights_left: the size of the weights, as a share of what it was before the first step
     untouched:  of trees, the share of the error that so many rounds at their rate must leave, be
                 the data as it may; NaN for other models
     same_units: training lowers the loss that is measured on the rows, and no other
@@ -150,6 +165,11 @@ class Evidence:
     other: Array | None = None
     column: Column | None = None
     probes: tuple[Probe, ...] = ()
+    wild: Array = field(default_factory=lambda: np.empty((0, 2)))
+    wild_rows: tuple[int, float] = (0, 0.0)
+    decayed: float = 0.0
+    left_out: float = 0.0
+    weights_left: float = 1.0
     untouched: float = math.nan
     same_units: bool = True
 

@@ -99,13 +99,23 @@ def enough(
     return Said(journal, reason)
 
 
-def still(checks: int, stop: int) -> Said:
-    """Return why a rate that was held runs out."""
+def still(checks: int, best: int, stop: int) -> Said:
+    """Return why a rate that was held runs out, from the weights of which step, and by which."""
     reason = f"validation stood still for {checks} checks, and then the learning rate ran out"
     return Said(
-        f"validation stood still for {checks} checks; so the learning rate runs out by step "
-        f"{stop:,}, which is when training ends.",
+        f"validation stood still for {checks} checks; so training goes on from its best weights, "
+        f"those of step {best:,}, while the learning rate runs out by step {stop:,}, which is when "
+        "it ends.",
         reason,
+    )
+
+
+def bounces(checks: int, best: int, part: float) -> str:
+    """Return why training goes on at a part of the rate, from the weights of which step."""
+    return (
+        f"for {checks} checks neither validation nor the loss of training got better, so the steps "
+        "are too large for what is left to learn; training goes on from its best weights, those "
+        f"of step {best:,}, at {part:g} of the learning rate."
     )
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from treadle.watch.evidence import Array, Evidence, surely
+from treadle.watch.evidence_signs import still_gaining
 from treadle.watch.verdict import Verdict, sureness
 
 RISE = 0.1
@@ -22,9 +25,19 @@ errors, for the model to be too simple."""
 NEXT_TO_NOTHING = 0.1
 """The least share of a constant answer's loss that counts as the way from it."""
 
-GAP = 0.35
+GAP, UNLEARNED = 0.35, 0.7
 """How far validation may be from train, as a share of the way from a constant answer, for the
-error to be one of learning too little: by heart is another matter."""
+error to be one of learning too little: by heart is another matter. It may be further where even the
+rows to learn from are hardly learned: what share of a constant answer's loss they keep."""
+
+UNFINISHED = 0.03
+"""The share of the validation loss that the last quarter of the training took away, above which a
+model is not too simple but not done. Models that are too simple get up to 0.02 of it."""
+
+BY_HEART, UNKNOWN = 0.2, 0.85
+"""The shares of a constant answer's loss that are left on the rows to learn from, at most, and on
+others, at least, for the first to be learned by heart and little else: sound heads on few photos
+keep up to 0.75 of it on others."""
 
 
 def overfitting(evidence: Evidence) -> Verdict | None:
@@ -37,7 +50,7 @@ def overfitting(evidence: Evidence) -> Verdict | None:
     won = max(evidence.constant_loss - float(best.held_out.mean()), 1e-12)
     share = float(lost.mean()) / won
     if rise < RISE or share < LOST or surely(lost) < SURE or not _trained_on(evidence):
-        return None
+        return _by_heart(evidence)
     step = evidence.best_step or 0
     return Verdict(
         name="overfitting",
@@ -53,15 +66,60 @@ def overfitting(evidence: Evidence) -> Verdict | None:
     )
 
 
-def underfitting(evidence: Evidence) -> Verdict | None:
+def _by_heart(evidence: Evidence) -> Verdict | None:
+    """Tell whether train rows are known by heart and others hardly, though nothing got worse."""
+    best, last, constant = evidence.best, evidence.last, evidence.constant_loss
+    if best is None or best.held_out is None or last is None or last.train is None:
+        return None
+    if not constant > 0:
+        return None
+    known, unknown = float(last.train.mean()) / constant, float(best.held_out.mean()) / constant
+    is_network = math.isnan(evidence.untouched)  # trees know their rows by heart by nature
+    if not (known < BY_HEART and unknown > UNKNOWN and evidence.same_units and is_network):
+        return None
+    return Verdict(
+        name="overfitting",
+        confidence=0.5 + 0.4 * min(1.0, (unknown - UNKNOWN) / 0.15),
+        sentence=(
+            "It learned its examples by heart (overfitting), and little that holds for others: its "
+            f"error on them is {known:.0%} of that of always giving the same answer, and on others "
+            f"{unknown:.0%}."
+        ),
+        action="More examples would help most; a smaller model, or weight decay, some.",
+        saw={"known": round(known, 4), "unknown": round(unknown, 4)},
+    )
+
+
+def is_behind(evidence: Evidence) -> bool:
     """Tell whether a quick learner of another kind is far better, where little is by heart."""
-    best, other, base = evidence.best, evidence.other, evidence.constant_missed
+    behind = _behind(evidence)
+    if behind is None or surely(behind) < SURE or not _learned_alike(evidence):
+        return False
+    return _share(evidence, behind) >= BETTER
+
+
+def _behind(evidence: Evidence) -> Array | None:
+    """Return by how much each validation row is missed further than by the other learner."""
+    best, other, base = evidence.best or evidence.last, evidence.other, evidence.constant_missed
     if best is None or best.missed is None or other is None or base is None:
         return None
-    behind = best.missed - other
-    share = float(behind.mean()) / max(float(base.mean()), 1e-12)
-    if share < BETTER or surely(behind) < SURE or _gap(evidence) > GAP:
+    behind: Array = best.missed - other
+    return behind
+
+
+def _share(evidence: Evidence, behind: Array) -> float:
+    assert evidence.constant_missed is not None
+    return float(behind.mean()) / max(float(evidence.constant_missed.mean()), 1e-12)
+
+
+def underfitting(evidence: Evidence) -> Verdict | None:
+    """Tell whether the model is too simple: a quick learner of another kind is far better."""
+    best, other, behind = evidence.best, evidence.other, _behind(evidence)
+    if best is None or best.missed is None or other is None or behind is None:
         return None
+    if not is_behind(evidence) or still_gaining(evidence) > UNFINISHED:
+        return None
+    share = _share(evidence, behind)
     return Verdict(
         name="underfitting",
         confidence=sureness(share, BETTER),
@@ -86,9 +144,16 @@ def _trained_on(evidence: Evidence) -> bool:
     return bool(len(after) and len(before) and np.nanmin(after) < before[-1])
 
 
+def _learned_alike(evidence: Evidence) -> bool:
+    """Tell whether train rows are not much better known than others, or hardly known themselves."""
+    best = evidence.best or evidence.last
+    train = math.nan if best is None or best.train is None else float(best.train.mean())
+    return train > UNLEARNED * evidence.constant_loss or _gap(evidence) <= GAP
+
+
 def _gap(evidence: Evidence) -> float:
     """Return how far validation is from train, as a share of the way from a constant answer."""
-    best = evidence.best
+    best = evidence.best or evidence.last
     if best is None or best.train is None or best.held_out is None:
         return 0.0
     constant = evidence.constant_loss

@@ -6,13 +6,14 @@ from collections.abc import Callable
 
 import numpy as np
 
+from treadle.contracts import Json
 from treadle.loop.journal import Journal
 from treadle.loop.state import TrainState
 from treadle.watch.evidence import Evidence
 from treadle.watch.verdict import Verdict
-from treadle.watch.verdicts_data import spike
 from treadle.watch.verdicts_fit import RISE
-from treadle.watch.verdicts_rate import put_back_or_thrown
+from treadle.watch.verdicts_spike import spike
+from treadle.watch.verdicts_too_high import put_back_or_thrown
 
 MEMORY = "verdicts_live"
 IN_A_ROW, SCATTERS = 3, 2.0
@@ -20,6 +21,9 @@ IN_A_ROW, SCATTERS = 3, 2.0
 the next: one may be chance."""
 
 FEWEST_VALIDATIONS = 6
+
+STAYS = ("spike", "overfitting")
+"""Of a rate that seemed too high, the trials at the end know more."""
 
 
 class LiveVerdicts:
@@ -42,15 +46,25 @@ class LiveVerdicts:
     def __call__(self, state: TrainState) -> None:
         if not state.history or state.history[-1].step != state.step:
             return
-        said = state.memory.setdefault(MEMORY, {"said": []})["said"]
+        memory = state.memory.setdefault(MEMORY, {"said": {}})
+        if isinstance(memory["said"], list):  # an earlier Treadle kept the names alone
+            memory["said"] = {name: {} for name in memory["said"]}
+        said = memory["said"]
         evidence = self.evidence(state)
         for cause in (spike, put_back_or_thrown, learning_by_heart):
             verdict = cause(evidence)
             if verdict is not None and verdict.name not in said:
-                said.append(verdict.name)
+                said[verdict.name] = verdict.as_json()
                 self.say(self.journal, verdict, state.step)
             if verdict is not None:
                 return  # what follows from it is not said beside it
+
+
+def said_of(memory: Json) -> dict[str, Verdict]:
+    """Return by name what was said on the way that the end does not ask about anew."""
+    said = memory.get(MEMORY, {}).get("said", {})
+    kept = {name: said[name] for name in STAYS if isinstance(said, dict) and said.get(name)}
+    return {name: Verdict(**verdict) for name, verdict in kept.items()}
 
 
 def learning_by_heart(evidence: Evidence) -> Verdict | None:
@@ -69,7 +83,7 @@ def learning_by_heart(evidence: Evidence) -> Verdict | None:
         name="overfitting",
         confidence=0.8,
         sentence=(
-            f"since step {step:,} it learns its examples by heart (overfitting): its error on them "
+            f"Since step {step:,} it learns its examples by heart (overfitting): its error on them "
             f"goes on falling, and on others it rose from {held_out[best]:.3g} to "
             f"{held_out[-1]:.3g}."
         ),
