@@ -144,10 +144,19 @@ class RunFolder:
         """Return the points of the curves by step; of two attempts at a step, the later one's."""
         return latest_attempts(read_lines(self.path / METRICS))
 
-    def members(self) -> list[RunFolder]:
-        """Return the runs this one is made of, by name."""
+    def members(self, *, trials: bool = False) -> list[RunFolder]:
+        """Return the runs this one is made of, by name; trials: or those that only were tried."""
         places = sorted((self.path / "members").glob("*"))
-        return [run for run in map(RunFolder, places) if run.is_run]
+        runs = [run for run in map(RunFolder, places) if run.is_run]
+        return [run for run in runs if run.is_trial == trials]
+
+    @property
+    def is_trial(self) -> bool:
+        """Whether this is one of many trainings with other settings, made to choose among them."""
+        try:
+            return "trial" in self.config
+        except RunError:
+            return False
 
     def checkpoints(self) -> list[Path]:
         """Return the folders of finished checkpoints, oldest first."""

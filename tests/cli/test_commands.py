@@ -83,6 +83,17 @@ def test_predict_writes_the_answers_and_says_where(
     assert said.json == {"out": str(out), "rows": 60, "problems": 0, "notes": []}
 
 
+def test_predict_gives_so_many_reasons_as_are_asked_for(
+    treadle: Treadle, table_run: Finished, tmp_path: Path
+) -> None:
+    out = tmp_path / "why.csv"
+    rows = table_run.data / "test.csv"
+    said = treadle("predict", table_run.path, rows, "--out", out, "--reasons", "2", "--json")
+    assert said.json["reasons"]["columns"] == ["reason_1", "reason_2"]
+    with out.open() as file:
+        assert file.readline().strip().endswith("probability_yes,reason_1,reason_2")
+
+
 @pytest.mark.parametrize("kind", ["table_run", "photo_run", "event_run"])
 def test_explain_report_and_runs_read_every_kind_of_run(
     treadle: Treadle, request: pytest.FixtureRequest, tmp_path: Path, kind: str

@@ -111,15 +111,15 @@ def test_an_encoding_changes_no_cell(tmp_path: Path) -> None:
 
 NEAR = (sound(ROWS)["y"] == "yes").cast(pl.Float64).to_numpy() + RANDOM.normal(size=ROWS) * 0.05
 FOUND = {
-    "a copy of the answer": (beside(leak=sound(ROWS)["y"]), "'leak' is a copy of 'y'"),
+    "a copy of the answer": (beside(leak=sound(ROWS)["y"]), "'leak' holds what 'y' holds"),
     "nearly the answer": (beside(leak=NEAR), "'leak' alone tells 'y' almost perfectly"),
     "a copy in a small table": (
         sound(30).with_columns(leak=pl.col("y")),
-        "'leak' is a copy of 'y'",
+        "'leak' holds what 'y' holds",
     ),
     "a copied number in a small table": (
         sound(30).with_columns(leak=pl.col("size"), y=pl.col("size")),
-        "'leak' is a copy of 'y'",
+        "'size' holds what 'y' holds",
     ),
     "an infinite number": (beside(big=[float("inf"), 1.5, 2.5, 3.25] * 50), "infinite numbers"),
 }

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import log_loss, roc_auc_score
 
-from treadle.models.blend import Array, choose, combine
+from treadle.models.blend import Array, choose, choose_beside, combine
 
 
 def minus_squared_error(target: Array, prediction: Array) -> float:
@@ -71,3 +71,34 @@ def test_a_member_that_cannot_be_scored_is_never_the_best() -> None:
     target, parts = members({"trees": 1.0})
     parts["neural"] = np.full_like(target, np.nan)
     assert choose(parts, target, minus_squared_error).shares == {"trees": 1.0}
+
+
+def test_other_models_that_help_on_rows_they_were_not_chosen_on_are_taken() -> None:
+    target, parts = members({"trees": 1.0, "neural": 1.2, "trees-1": 1.0, "trees-2": 1.0})
+    found = choose_beside(parts, ["trees", "neural"], target, minus_squared_error)
+    assert found.is_better and found.won == found.halves == 8
+    usual = choose({n: parts[n] for n in ("trees", "neural")}, target, minus_squared_error)
+    assert {"trees-1", "trees-2"} <= set(found.chosen.shares)
+    assert found.chosen.score - usual.score == pytest.approx(found.gain, rel=0.3)
+
+
+def test_many_models_that_look_better_by_luck_alone_are_not_taken() -> None:
+    taken = 0
+    for seed in range(20):
+        draw = np.random.default_rng(seed)
+        target = draw.normal(size=60)
+        usual = target + draw.normal(size=60) * 0.5
+        others = {f"trees-{n}": usual + draw.normal(size=60) * 0.4 for n in range(8)}
+        parts = {"trees": usual, **others}
+        found = choose_beside(parts, ["trees"], target, minus_squared_error, seed=seed)
+        taken += found.is_better
+        if not found.is_better:
+            assert found.chosen.shares == {"trees": 1.0}
+    assert taken <= 3  # on the rows it was chosen on, a mixture of all is better in each of them
+
+
+def test_a_class_of_one_row_leaves_no_halves_to_ask() -> None:
+    target = np.array([0] * 30 + [1])
+    parts = {"trees": np.linspace(0, 1, 31), "trees-1": np.linspace(1, 0, 31)}
+    found = choose_beside(parts, ["trees"], target, lambda t, p: float(roc_auc_score(t, p)))
+    assert (found.halves, found.is_better) == (0, False) and found.chosen.shares == {"trees": 1.0}

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from treadle.report.charts import Whisker, calibration, importance, scatter, whiskers, wilson
+from treadle.report.charts import Whisker, calibration, scatter, whiskers, wilson
 from treadle.report.curves import Mark, curve_chart, grouped, series_of
 from treadle.report.spoken import duration, significant
 from treadle.report.svg import Scale, spanning, tag, tick_row
@@ -66,8 +66,9 @@ def test_whiskers_tell_value_and_interval_under_the_pointer() -> None:
 
 def test_long_names_are_cut_and_kept_whole_under_the_pointer() -> None:
     name = "a column with quite a long name " * 3
-    assert f"<title>{name}: 1.00</title>" in importance([Whisker(name=name, value=1.0)], "drop")
-    assert "…" in importance([Whisker(name=name, value=1.0)], "drop")
+    drawn = whiskers([Whisker(name=name, value=1.0)], "drop", "says")
+    assert f"<title>{name}: 1.0000</title>" in drawn
+    assert "…" in drawn
 
 
 def test_equal_values_and_single_points_can_be_drawn() -> None:

@@ -128,6 +128,7 @@ def hostile_files() -> dict[str, Json | list[Json]]:
             "scatter": {"actual": [1, 2], "predicted": [1, 1]},
             "members": [{"name": word, "sentence": word, "metric_validation": 0.1}],
             "importance": [{"feature": word, "drop": 0.1, "low": 0.0, "high": 0.2}],
+            "importance_told": {"metric": word, "rows": 3, "sentences": [word]},
             "examples": [{word: word}],
             "items": [{word: [word, {word: word}]}],
             "wrong_photos": [
@@ -159,7 +160,8 @@ def test_files_of_any_shape_still_give_a_page(make_run: MakeRun, value: object) 
     keys = (
         "metric metrics baseline baselines rows stopped seconds advice task target classes "
         "positive columns health split_sentences confusion calibration ranking_curve scatter "
-        "members importance examples items wrong_photos test_scorings engine samples_per_second "
+        "members importance importance_told examples items wrong_photos test_scorings engine "
+        "samples_per_second "
         "task_sentence until_sentence split"
     ).split()
     odd: Json = dict.fromkeys(keys, value)

@@ -10,6 +10,7 @@ import pytest
 
 import treadle
 from treadle.api.predict import predict
+from treadle.errors import RunError
 from treadle.folder import FORMAT
 from treadle.report.page import write
 from treadle.report.words import explain
@@ -43,6 +44,17 @@ def test_it_answers_as_it_did(kept: Path) -> None:
             assert (found[name] - then[name]).abs().max() < 1e-5, name  # type: ignore[operator]
         else:
             assert found[name].to_list() == then[name].to_list()
+
+
+def test_it_gives_reasons_or_says_what_they_need(kept: Path) -> None:
+    model = kept / "run" / "model"
+    if (model / "reasons.json").exists():
+        out, _ = predict(kept / "run", [str(kept / "rows.csv")], out=kept / "now.csv", reasons=1)
+        assert pl.read_csv(out)["reason_1"].null_count() == 0
+        return
+    with pytest.raises(RunError, match="keeps no rows to compare with") as raised:
+        predict(kept / "run", [str(kept / "rows.csv")], out=kept / "now.csv", reasons=1)
+    assert "train it again" in str(raised.value) and not (kept / "now.csv").exists()
 
 
 def test_its_report_and_its_words_are_made_of_it(kept: Path) -> None:

@@ -1,24 +1,40 @@
-"""`treadle check`: look at data before training, and train nothing."""
+"""`treadle check`: look at data before training, and keep nothing that is trained."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from treadle.contracts import Json
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from treadle.api.options import FitOptions
+    from treadle.data.finding import Finding
 
 
-def check(options: FitOptions | Any, *, frame: Any = None, **named: Any) -> Json:
+def check(
+    options: FitOptions | Any,
+    *,
+    frame: Any = None,
+    deep: bool = False,
+    out: Path | str | None = None,
+    **named: Any,
+) -> Json:
     """Return what data was taken for, how it would be split, and what looks wrong.
 
     options: FitOptions, or what `fit` takes: check("customers.csv", target="left"), check(frame, …)
+    deep:    look deeper, for up to a minute: answers that may be wrong, rows or photos nearly the
+             same, parts where answers are worst, and whether the parts are of one kind
+    out:     a folder for label_errors.csv, the answers to look at; written by a deep look alone.
+             Where it is the folder of a finished run, what was found goes into its report
 
     The result holds `sentences`, `columns` [{name, kind, why}], `rows` by part and `findings`
-    [{severity, title, sentence, action}].
+    [{severity, title, sentence, action}], warnings first; a deep look adds `label_errors`,
+    `slices` and `drift`.
 
-    Raises: UserError where a fit would refuse.
+    Raises: UserError where a fit would refuse; SaveError where `out` cannot be written.
     """
     from treadle.api.fit_data import are_paths, kind_of
     from treadle.api.options import FitOptions
@@ -32,22 +48,23 @@ def check(options: FitOptions | Any, *, frame: Any = None, **named: Any) -> Json
         options = FitOptions.of(named)
     kind = kind_of(options, frame)
     refuse_unmet(options, kind)
+    folder = None if out is None else Path(out)
     if kind == "images":
-        from treadle.api.fit_images import look
+        from treadle.api.check_images import check_images
 
-        return look(options)
+        return check_images(options, deep=deep, out=folder)
     if kind == "events":
         from treadle.api.fit_events import look as look_at_events
 
         return look_at_events(options, frame)
-    return _check_table(options, frame)
+    return _check_table(options, frame, deep=deep, out=folder)
 
 
-def _check_table(options: FitOptions, frame: Any) -> Json:
+def _check_table(options: FitOptions, frame: Any, *, deep: bool, out: Path | None) -> Json:
     from treadle.api.table_data import PARTS, prepare, read_table
 
     data = prepare(options, read_table(options, frame))
-    return {
+    found: Json = {
         "kind": "table",
         "task": data.target.task,
         "sentences": data.notes,
@@ -58,3 +75,49 @@ def _check_table(options: FitOptions, frame: Any) -> Json:
         "rows": {part: len(data.parts[part]["target"]) for part in PARTS},
         "findings": [finding.model_dump(mode="json") for finding in data.findings],
     }
+    if not deep:
+        return found
+    from treadle.api.check_deep import look_deeper
+
+    look = look_deeper(data, options)
+    return with_deeper(found, data.findings, look.findings, look.facts, look.list, out)
+
+
+def with_deeper(
+    found: Json,
+    quick: list[Finding],
+    deeper: list[Finding],
+    facts: Json,
+    suspects: pl.DataFrame | None,
+    out: Path | None,
+) -> Json:
+    """Return what was found with what a deep look adds; write the list of suspects below `out`."""
+    from treadle.api.label_list import write_list
+    from treadle.data.finding import worst_first
+
+    both = worst_first([*quick, *deeper])
+    found = {**found, "findings": [finding.model_dump(mode="json") for finding in both], **facts}
+    if out is not None and suspects is not None and suspects.height:
+        found["label_errors"]["file"] = str(write_list(out, suspects))
+    if out is not None:
+        _into_report(out, found["findings"])
+    return found
+
+
+def _into_report(out: Path, findings: list[Json]) -> None:
+    """Put findings into the report of a finished run; another folder is left as it is."""
+    from treadle.api.result import write_report
+    from treadle.errors import TreadleError
+    from treadle.folder import RunFolder
+
+    try:
+        run = RunFolder.open(out)
+        kept = run.findings
+        if run.result is None or kept is None:
+            return
+    except TreadleError:  # no run: a folder for the list alone
+        return
+    told = {finding["title"] for finding in findings}
+    health = [*findings, *(f for f in kept.get("health", []) if f["title"] not in told)]
+    run.write_json("findings.json", {**kept, "health": health})
+    write_report(run)

@@ -10,6 +10,7 @@ from treadle.api.options import FitOptions
 from treadle.api.result import write_result
 from treadle.api.training import Trained
 from treadle.contracts import Json
+from treadle.data.event_health import check_events
 from treadle.folder import RunFolder
 from treadle.goal import REPORTED, Metric
 from treadle.loop.journal import Journal
@@ -208,7 +209,7 @@ def _findings(data: EventData, blend: RecommenderBlend, baselines: list[Json]) -
             for name, weight in weights
         ],
         "baselines": baselines,
-        "health": [],
+        "health": [finding.model_dump(mode="json") for finding in check_events(data.log.frame)],
     }
 
 

@@ -12,9 +12,11 @@ from treadle.api.machine import files_of, pick_device
 from treadle.api.network import network_training
 from treadle.api.options import FitOptions
 from treadle.api.place import Attempt, open_place, train_in, use_threads
+from treadle.api.result import say_findings
 from treadle.api.run import Run
 from treadle.api.training import Training
 from treadle.contracts import Json
+from treadle.data.event_health import check_events
 from treadle.data.fingerprint import fingerprint, unchanged
 from treadle.folder import RunFolder
 from treadle.goal import DEFAULT, Metric, metric_named
@@ -70,7 +72,7 @@ def look(options: FitOptions, frame: Any = None) -> Json:
             if name
         ],
         "rows": data.sizes(),
-        "findings": [],
+        "findings": [finding.model_dump(mode="json") for finding in check_events(data.log.frame)],
     }
 
 
@@ -82,6 +84,7 @@ def _say_data(
 ) -> None:
     for sentence in data.notes:
         journal.say("data", sentence)
+    say_findings(journal, check_events(data.log.frame))
     plan = folder.plan or {}
     folder.write_json(
         "plan.json", plan | {"task": "next_item", "metric": metric.name, "rows": data.sizes()}
@@ -122,9 +125,7 @@ def _training(data: EventData, options: FitOptions, metric: Metric) -> tuple[Rec
         clip_norm=1.0,
         schedule=warmup_cosine(floor=0.05),
         sayings=sayings,
-        sight=EventSight(
-            network, evaluate.cases, data.item_counts(), metric.name, options.seed, source
-        ),
+        sight=EventSight(network, evaluate.cases, data.item_counts(), metric.name, options.seed),
     )
     if of_vectors is not None:
         training.state.optimizers["item_vectors"] = of_vectors

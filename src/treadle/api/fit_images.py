@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import polars as pl
 
+from treadle.api.brought import say_brought
 from treadle.api.earlier import earlier_of
 from treadle.api.evidence_parts import PartSight, predicting
+from treadle.api.evidence_photos import telling_place
+from treadle.api.goal_of import read_goal, say_goal
 from treadle.api.image_data import ImageData, features_of, prepare_images
 from treadle.api.image_engine import on_best_engine
 from treadle.api.image_result import finish
@@ -17,8 +22,9 @@ from treadle.api.member import Member, measures, summary
 from treadle.api.network import network_training, predicted
 from treadle.api.options import FitOptions
 from treadle.api.place import Attempt, Place, member_place, open_place, train_in, use_threads
+from treadle.api.result import say_findings
 from treadle.api.run import Run
-from treadle.api.table_data import PARTS
+from treadle.api.table_data import PARTS, PartName
 from treadle.contracts import Json
 from treadle.data.fingerprint import fingerprint
 from treadle.folder import RunFolder
@@ -44,25 +50,16 @@ def fit_images(options: FitOptions, attempt: Attempt) -> Run:
     data = prepare_images(options)
     metric = metric_named(options.metric or DEFAULT[data.target.task], data.target.task)
     marks = fingerprint(data.frame.select("hash", "label"))
+    goal = read_goal(options, data.target, pl.DataFrame(height=data.frame.height))
     with open_place("images", options, marks, attempt) as place:
         if not place.begun:
             _say_data(place.journal, data, place.folder, marks, metric)
+            say_goal(place.journal, goal)
         data, members = _fit_members(data, options, metric, place)
-        finish(place.folder, data, options, metric, members, place.journal)
+        finish(place.folder, data, options, metric, members, place.journal, goal)
+        if data.corrections is not None:
+            say_brought(place.folder, data.corrections.facts(), place.journal)
     return Run(place.folder.path)
-
-
-def look(options: FitOptions) -> Json:
-    """Return what `treadle check` says of photos."""
-    data = prepare_images(options)
-    return {
-        "kind": "images",
-        "task": data.target.task,
-        "sentences": data.notes,
-        "columns": [],
-        "rows": {part: len(data.rows(part)) for part in PARTS},
-        "findings": [],
-    }
 
 
 def _say_data(
@@ -70,6 +67,7 @@ def _say_data(
 ) -> None:
     for sentence in data.notes:
         journal.say("data", sentence)
+    say_findings(journal, data.findings)
     sizes = {part: len(data.rows(part)) for part in PARTS}
     journal.say(
         "split",
@@ -227,7 +225,7 @@ def _fit(
             (parts["train"], held_out),
             (data.truth("train"), truth),
             inputs=("features",) if "features" in held_out else (),
-            source=source,
+            alone=lambda: telling_place(_files(data, "train"), data.truth("train")),
         ),
     )
     trained = train_in(place, training, options, facts)
@@ -241,6 +239,11 @@ def _fit(
         value=metric(truth, validated),
         trained=summary(trained),
     )
+
+
+def _files(data: ImageData, part: PartName) -> list[Path]:
+    """Return where the photos of a part lie."""
+    return [data.files[row] for row in data.rows(part)]
 
 
 def _on_device(

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
 
+from treadle.api.corrections import Overlay, corrected_answers, photo_overlay
 from treadle.api.options import FitOptions
 from treadle.api.place import Place
 from treadle.api.table_data import PARTS, PartName
+from treadle.data.finding import Finding
 from treadle.data.images import ImageIndex, check_broken, find_images
 from treadle.data.photo_features import FeatureMaker, read_features
 from treadle.data.photo_notes import left_out
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
 
     from treadle.data.photo_features import PhotoFeatures
 
+QUICK_PHOTOS = 1_500
 CACHE = Path("~/.cache/treadle/features")
 
 
@@ -41,6 +45,7 @@ class ImageData:
     split: Split
     notes: list[str]
     num_broken: int = 0
+    corrections: Overlay | None = None
 
     def truth(self, part: PartName) -> NDArray[np.int64]:
         """Return the class codes of a part, int64 [N]."""
@@ -51,6 +56,19 @@ class ImageData:
         """Return the places of a part's photos in `frame`."""
         found: NDArray[np.int64] = getattr(self.split, part)
         return found
+
+    @cached_property
+    def findings(self) -> list[Finding]:
+        """What is suspicious about the photos, by a look at 1,500 of them at most."""
+        return self.look_alikes(QUICK_PHOTOS)
+
+    def look_alikes(self, most: int) -> list[Finding]:
+        """Return what is said of photos that look the same, by a look at so many at most."""
+        from treadle.data.photo_duplicates import near_photos
+
+        names, labels = self.frame["path"].to_list(), self.frame["label"].to_list()
+        parts: dict[str, NDArray[np.int64]] = {part: self.rows(part) for part in PARTS}
+        return near_photos(self.files, names, labels, self.hashes, parts, most=most)
 
     @property
     def classes(self) -> list[str]:
@@ -82,18 +100,38 @@ def prepare_images(options: FitOptions) -> ImageData:
     frame = _frame(main)
     parted = split(frame, _rule(options, set(given)), "label")
     whole, parted = _with_given(frame, parted, given)
+    whole, overlay = _with_corrections(options, whole)
     plan = plan_target(whole, "label", metric=options.metric, positive=options.positive)
     notes = [note for index in (main, *given.values()) for note in index.notes]
-    counts = frame["label"].value_counts(sort=True)
+    counts = whole["label"].value_counts(sort=True)
     told = ", ".join(f"{label} {count:,}" for label, count in counts.iter_rows())
     notes.append(f"{whole.height:,} photos of {len(counts)} kinds: {told}.")
     return ImageData(
         frame=whole,
         target=plan.encoder,
         split=parted,
-        notes=[*notes, *(plan.notes[:1] if plan.task == "two_classes" else []), *parted.notes],
+        notes=[
+            *notes,
+            *(plan.notes[:1] if plan.task == "two_classes" else []),
+            *parted.notes,
+            *(overlay.words() if overlay else []),
+        ],
         num_broken=sum(index.num_broken for index in (main, *given.values())),
+        corrections=overlay,
     )
+
+
+def _with_corrections(
+    options: FitOptions, frame: pl.DataFrame
+) -> tuple[pl.DataFrame, Overlay | None]:
+    """Put corrected labels in; photos stay in the parts they are in without them."""
+    if options.corrections is None:
+        return frame, None
+    names, labels = frame["path"].to_list(), frame["label"].to_list()
+    overlay = photo_overlay(options.corrections, names, labels)
+    target = plan_target(frame, "label").encoder
+    answers, _ = corrected_answers(overlay, frame["label"], target)
+    return frame.with_columns(answers), overlay
 
 
 def cache_of(options: FitOptions) -> Path:
@@ -192,4 +230,5 @@ def _without(data: ImageData, problems: dict[int, str], where: str) -> ImageData
         split=Split(**parts, rule=data.split.rule, notes=data.split.notes),
         notes=[*data.notes, note],
         num_broken=num_broken,
+        corrections=data.corrections,
     )

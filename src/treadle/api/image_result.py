@@ -10,8 +10,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from treadle.api.answers import Answers
+from treadle.api.as_answered import (
+    choose_answers,
+    image_part,
+    measured_as_answered,
+    running,
+    threshold_of,
+    worth,
+)
+from treadle.api.goal_of import Goal
 from treadle.api.image_data import ImageData
-from treadle.api.measure import class_charts, constant_prediction, measured, metrics_for
+from treadle.api.measure import class_charts, constant_prediction
 from treadle.api.member import Member
 from treadle.api.options import FitOptions
 from treadle.api.result import advice_on, on_metrics, write_result
@@ -34,33 +44,42 @@ def finish(
     metric: Metric,
     members: list[Member],
     journal: Journal,
+    goal: Goal | None = None,
 ) -> None:
     """Take the better model, test once, and write the run's end."""
     best = _better(members, metric, journal)
-    _write_model(folder, data, best)
     task, classes, truth = data.target.task, data.classes, data.truth("test")
-    found = measured(metrics_for(task, metric), truth, best.test, seed=options.seed)
+    held = image_part(data, options, "validation", best.validation)
+    test = image_part(data, options, "test", best.test)
+    answers = choose_answers(goal, data, options, metric, held, test, journal)
+    _write_model(folder, data, best, answers)
+    value, found = measured_as_answered(metric, answers, held, test, task, seed=options.seed)
     journal.say("test", "the test photos were scored once, now that everything is decided.")
     name, constant = constant_prediction(task, data.truth("train"), len(truth), len(classes))
     name = "guessing" if metric.needs == "scores" else name
     reached = on_metrics(found, task, truth, constant)
-    findings = _findings(data, members, truth, best.test)
+    findings = _findings(data, members, answers)
     _say_gone(findings["wrong_photos"], journal)
-    folder.write_json("findings.json", findings)
+    told, seen = worth(goal, answers, data, test, journal)
+    folder.write_json("findings.json", findings | seen)
+    seconds = round(sum(member.trained["seconds"] for member in members), 3)
+    photos = [data.files[row] for row in data.rows("test")]
+    told |= running(options, goal, folder.path / "model", photos, seconds)
     write_result(
         folder,
         kind="images",
         task=task,
         rows={part: len(data.rows(part)) for part in PARTS},
         metric=metric,
-        validation=best.value,
+        validation=value,
         found=found,
         baselines=[{"name": name, "metrics": reached}],
-        ended=best.trained | {"seconds": round(sum(m.trained["seconds"] for m in members), 3)},
+        ended=best.trained | {"seconds": seconds},
         advice=advice_on(
             data.truth("train"), classes, "photos", found, reached[metric.name], metric
         ),
         members={member.name: member.value for member in members},
+        **told,
     )
 
 
@@ -75,37 +94,36 @@ def _better(members: list[Member], metric: Metric, journal: Journal) -> Member:
     return best
 
 
-def _write_model(folder: RunFolder, data: ImageData, best: Member) -> None:
+def _write_model(folder: RunFolder, data: ImageData, best: Member, answers: Answers) -> None:
     place = save_members(folder, [best])
     target = data.target.model_dump(mode="json")
     facts = {"member": best.name, "facts": best.facts, "target": target}
+    facts |= answers.facts()
     place.write_json("model.json", {"format": 1, "kind": "images", **facts})
 
 
-def _findings(
-    data: ImageData,
-    members: list[Member],
-    truth: NDArray[np.int64],
-    predicted: NDArray[Any],
-) -> Json:
+def _findings(data: ImageData, members: list[Member], answers: Answers) -> Json:
+    truth, said = data.truth("test"), answers.said_test
     return {
         "target": "label",
         "classes": data.classes,
         "positive": data.classes[1] if data.target.task == "two_classes" else None,
         "columns": [],
-        "health": [],
+        "health": [finding.model_dump(mode="json") for finding in data.findings],
         "split_sentences": data.notes,
         "members": member_findings(members),
-        **class_charts(truth, predicted, data.classes),
-        "wrong_photos": wrong_photos(data, truth, predicted),
+        **class_charts(truth, answers.test, data.classes, said, threshold_of(answers)),
+        "wrong_photos": wrong_photos(data, truth, answers.test, said),
     }
 
 
 def wrong_photos(
-    data: ImageData, truth: NDArray[np.int64], probabilities: NDArray[Any]
+    data: ImageData,
+    truth: NDArray[np.int64],
+    probabilities: NDArray[Any],
+    chosen: NDArray[np.int64],
 ) -> list[Json]:
     """Return the test photos that were taken for another kind, the surest mistakes first."""
-    chosen = probabilities.argmax(axis=1)
     wrong = np.flatnonzero(chosen != truth)
     sure = wrong[np.argsort(-probabilities[wrong, chosen[wrong]], kind="stable")][:SHOWN_PHOTOS]
     rows = data.rows("test")

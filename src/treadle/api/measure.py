@@ -63,14 +63,24 @@ def constant_prediction(task: Task, train: Array, rows: int, num_classes: int) -
     return "always the commonest answer", np.tile(shares, (rows, 1))
 
 
-def class_charts(truth: Array, probabilities: Array, classes: list[str]) -> Json:
-    """Return what the report draws of a classifier: confusion, calibration, ranking curve."""
-    chosen = probabilities.argmax(axis=1)
+def class_charts(
+    truth: Array,
+    probabilities: Array,
+    classes: list[str],
+    said: Array | None = None,
+    threshold: float | None = 0.5,
+) -> Json:
+    """Return what the report draws of a classifier: confusion, calibration, ranking curve.
+
+    said: the class that is answered, where that is not the most probable one
+    threshold: of two classes: from which probability on; None where rows differ
+    """
+    chosen = probabilities.argmax(axis=1) if said is None else said
     count = len(classes)
     matrix = np.bincount(truth * count + chosen, minlength=count * count).reshape(count, count)
     charts: Json = {"confusion": {"classes": classes, "matrix": matrix.tolist()}}
     if count == 2:
-        charts["confusion"]["threshold"] = 0.5
+        charts["confusion"]["threshold"] = threshold
         charts["calibration"] = _calibration(truth, probabilities[:, 1])
         charts["ranking_curve"] = _ranking_curve(truth, probabilities[:, 1])
     return charts

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -11,17 +11,21 @@ from pydantic import Field, ValidationError, model_validator
 
 from treadle.api.engine import Engine
 from treadle.api.rate import RateCare
+from treadle.api.running import parse_machine_cost
 from treadle.contracts import Frozen
+from treadle.costs import read_costs
 from treadle.data.durations import parse_duration
 from treadle.errors import OptionError, did_you_mean
 from treadle.goal import AT_K, METRICS
 from treadle.loop.schedules import SCHEDULES
 from treadle.loop.until import StopCondition, parse
+from treadle.rates import parse_capacity, parse_rate
 from treadle.sinks import PACKAGES
 
 Kind = Literal["table", "images", "events"]
 BOUNDS = {"gt": "above", "ge": "of at least", "lt": "below", "le": "of at most"}
 DEVICE = re.compile(r"auto|(cpu|cuda|mps|xpu)(:\d+)?")
+LEAST_TUNE_SECONDS = 30
 KIND_WORDS = {"tables": "table", "image": "images", "event": "events"}
 
 
@@ -31,8 +35,13 @@ class FitOptions(Frozen):
     data, validation, test: paths; an empty `data` means that the data came from Python
     positive:    which of two classes is the one that is looked for
     time, group: a column; for images `group` is a pattern of file names
+    corrections: a list of answers put right; the data itself stays as it is
     until:       stop conditions in words; `minutes` in them bound the whole fit
     worth:       how much better the metric must get for going on to be worth it
+    tune:        tables: how long the whole fit may take, other settings tried in what is left
+    cost:        what mistakes cost, in words or as a dict: answers are chosen to cost least
+    capacity:    how many cases can be looked at; volume: how many there are
+    machine_cost: what this machine costs, such as "0.20 an hour"; watts: what it draws
     photos:      images: the folder that a CSV's paths are relative to and may not lead out of
     unfreeze:    images: how many of the backbone's last blocks are trained along
     lr:          a number; "auto" looks for it; by default what suits a network of that size
@@ -52,12 +61,19 @@ class FitOptions(Frozen):
     time: str | None = None
     group: str | None = None
     label_delay: str | None = None
+    corrections: str | None = None
     user: str | None = None
     item: str | None = None
     event: str | None = None
     metric: str | None = None
+    cost: str | None = None
+    capacity: str | None = None
+    volume: str | None = None
+    machine_cost: str | None = None
+    watts: float | None = Field(default=None, gt=0)
     until: str | None = None
     worth: float | None = Field(default=None, ge=0)
+    tune: str | None = None
     model: Literal["auto", "neural", "trees"] = "auto"
     start_from: str | None = None
     lr: Literal["auto"] | Annotated[float, Field(gt=0)] | None = None
@@ -88,6 +104,7 @@ class FitOptions(Frozen):
                     values[name] = (values[name],)
                 elif name in values and values[name] is None:
                     values[name] = ()
+            values["cost"] = _cost_words(values.get("cost"))
             values["lr"] = _number_if_it_is_one(values.get("lr"))
             values["kind"] = KIND_WORDS.get(str(values.get("kind")), values.get("kind"))
         return values
@@ -122,6 +139,11 @@ class FitOptions(Frozen):
         return self.worth is not None
 
     @property
+    def tune_seconds(self) -> float | None:
+        """How long a fit may take that tries other settings; None: it tries none."""
+        return parse_duration(self.tune, "--tune") if self.tune else None
+
+    @property
     def condition(self) -> StopCondition | None:
         """What the user said of when to stop, or None."""
         return parse(self.until) if self.until else None
@@ -139,6 +161,18 @@ class FitOptions(Frozen):
     def recorded(self) -> dict[str, Any]:
         """Return what config.json keeps: all but where things lie, which may be moved."""
         return self.model_dump(mode="json", exclude={"out", "overwrite", "cache"})
+
+
+def _cost_words(value: Any) -> Any:
+    """Return costs that were given as a dict in Python as they are said on a command line."""
+    if not isinstance(value, Mapping):
+        return value
+    quoted = {k: f"'{v}'" if isinstance(v, str) and " " in v else v for k, v in value.items()}
+    return " ".join(f"{outcome}={amount}" for outcome, amount in quoted.items())
+
+
+def _volume_rate(text: str) -> object:
+    return parse_rate(text, "--volume", "2,000,000 a year")
 
 
 def _plain(value: Any) -> Any:
@@ -186,7 +220,7 @@ def _contradictions(values: dict[str, Any]) -> list[tuple[str, str]]:
         problems.append(
             ("--label-delay needs to know when each row happened.", "Give --time COLUMN as well.")
         )
-    problems += _twice_named(values) + _unknown_places(values)
+    problems += _twice_named(values) + _unknown_places(values) + _cost_problems(values)
     metric = str(values.get("metric") or "roc_auc").removeprefix("neg_")
     if metric not in METRICS and not AT_K.fullmatch(metric):
         hint = did_you_mean(metric, [*METRICS, "hit@10", "recall@10", "ndcg@10"])
@@ -211,13 +245,48 @@ def _contradictions(values: dict[str, Any]) -> list[tuple[str, str]]:
             for name, usual in (("batch_size", None), ("schedule", None), ("precision", "float32"))
             if values.get(name, usual) != usual
         ]
-    for name, read in (("until", parse), ("label_delay", parse_duration)):
+    for name, read in READERS.items():
         if isinstance(values.get(name), str):
             try:
                 read(values[name])
             except OptionError as error:
                 problems.append((error.message, error.hint))
     return problems
+
+
+READERS: dict[str, Callable[[str], object]] = {
+    "until": parse,
+    "label_delay": parse_duration,
+    "tune": lambda text: _tune_time(text),  # noqa: PLW0108  it stands below
+    "capacity": parse_capacity,
+    "volume": _volume_rate,
+    "machine_cost": parse_machine_cost,
+}
+
+
+def _tune_time(text: str) -> float:
+    seconds = parse_duration(text, "--tune")
+    if seconds < LEAST_TUNE_SECONDS:
+        raise OptionError(
+            f'--tune "{text}" is too short to try anything.',
+            'Give it some minutes at least: --tune "30 minutes".',
+        )
+    return seconds
+
+
+def _cost_problems(values: dict[str, Any]) -> list[tuple[str, str]]:
+    words = _cost_words(values.get("cost"))
+    if isinstance(words, str):
+        return read_costs(words)[1]
+    others = ("capacity", "machine_cost", "watts")
+    if not values.get("volume") or any(values.get(name) for name in others):
+        return []
+    return [
+        (
+            "--volume says how many cases there are, which matters to --cost and --capacity alone.",
+            'Say what mistakes cost as well: --cost "missed=500 false_alarm=5".',
+        )
+    ]
 
 
 def _twice_named(values: dict[str, Any]) -> list[tuple[str, str]]:

@@ -86,18 +86,32 @@ def open_place(
         )
 
 
-def member_place(place: Place, name: str, options: FitOptions, kind: str) -> Place:
-    """Return the run folder of a member, with its configuration, and a journal of its own."""
+def member_place(
+    place: Place,
+    name: str,
+    options: FitOptions,
+    kind: str,
+    *,
+    model: str = "",
+    trial: Json | None = None,
+) -> Place:
+    """Return the run folder of a member, with its configuration, and a journal of its own.
+
+    model: which model it is, where its name does not say
+    trial: it is one of many that are tried with other settings, these; only its progress is shown
+    """
     folder = RunFolder.create(place.folder.path / "members" / name)
     begun = place.begun and (folder.path / EVENTS).exists()
     if not begun:
-        recorded = options.recorded() | {"model": name}
-        folder.write_json("config.json", {"format": FORMAT, "kind": kind, "options": recorded})
+        recorded = options.recorded() | {"model": model or name}
+        config = {"format": FORMAT, "kind": kind, "options": recorded}
+        folder.write_json("config.json", config if trial is None else config | {"trial": trial})
+    observer = Observer(glance=place.observer.glance) if trial else place.observer
     return Place(
         folder=folder,
-        journal=Journal(folder.path, listener=place.observer.line),
+        journal=Journal(folder.path, listener=observer.line),
         begun=begun,
-        observer=place.observer,
+        observer=observer,
         threads=place.threads,
     )
 

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from treadle.data.recognise import CellFormat
     from treadle.serve.predictor import Predictor
 
+METHOD = (
+    "Shapley values of each column, against rows kept from training (Štrumbelj and Kononenko 2014; "
+    "Lundberg and Lee 2017)"
+)
 WRITERS = (".csv", ".tsv", ".parquet", ".jsonl")
 
 
@@ -27,11 +31,13 @@ def predict(
     sheet: str | None = None,
     photos: str | None = None,
     top: int = 10,
+    reasons: int = 0,
 ) -> tuple[Path, Json]:
     """Predict the rows of files and write them; return the file and a summary.
 
     out: .csv, .tsv, .parquet or .jsonl; by default predictions.csv in the present folder
     photos: the folder that a CSV's photos lie in; by default the CSV's own
+    reasons: tables: how many reasons each row gets
 
     Raises: UserError for a run that cannot predict, or data that does not fit it.
     """
@@ -47,6 +53,8 @@ def predict(
     folder = RunFolder.open(run)
     model = folder.path / "model"
     kind = read_facts(model)["kind"]
+    if reasons:
+        refuse_reasons(kind)
     predictor = load_predictor(model)
     notes: list[str] = []
     if kind == "images":
@@ -56,7 +64,7 @@ def predict(
         rows, notes = _read(data, sheet, predictor)
         if kind == "table":
             try:
-                found, said = predictor.answer(rows)  # type: ignore[attr-defined]
+                found, said = predictor.answer(rows, reasons=reasons)  # type: ignore[attr-defined]
             except DataError as error:
                 raise DataError(f"{', '.join(data)}: {error.message}", error.hint) from error
             notes += said
@@ -68,7 +76,21 @@ def predict(
     _write(found, place)
     problems = found["problem"].is_not_null().sum() if "problem" in found.columns else 0
     summary = {"out": str(place), "rows": found.height, "problems": int(problems)}
+    if reasons:
+        names = [f"reason_{number + 1}" for number in range(reasons)]
+        summary["reasons"] = {"columns": names, "method": METHOD}
     return place, summary | {"notes": notes}
+
+
+def refuse_reasons(kind: str) -> None:
+    """Raise OptionError for a kind of model whose answers have no columns to blame."""
+    told = {"images": "photos", "events": "events", "module": "a module of your own"}
+    if kind != "table":
+        raise OptionError(
+            f"--reasons: reasons are given for tables, and this model is for "
+            f"{told.get(kind, kind)}.",
+            "Leave --reasons out.",
+        )
 
 
 def _read(

@@ -23,9 +23,16 @@ ONLY_FOR: dict[str, tuple[Kind, ...]] = {
     "sheet": ("table", "events"),
     "time": ("table", "events"),
     "label_delay": ("table",),
+    "corrections": ("table", "images"),
     "weight": ("table",),
     "ignore": ("table",),
     "model": ("table",),
+    "tune": ("table",),
+    "cost": ("table", "images"),
+    "capacity": ("table", "images"),
+    "volume": ("table", "images"),
+    "machine_cost": ("table", "images"),
+    "watts": ("table", "images"),
     "photos": ("images",),
     "unfreeze": ("images",),
     "cache": ("images",),
@@ -35,6 +42,9 @@ ONLY_FOR: dict[str, tuple[Kind, ...]] = {
 }
 INSTEAD = {
     ("target", "events"): "What is foreseen there is the next item: name its column with --item.",
+    ("cost", "events"): "What a suggestion is worth cannot be said there yet: leave it out.",
+    ("capacity", "events"): "There, the first so many suggestions count: --metric hit@10.",
+    ("volume", "events"): "Leave it out: there are no costs there yet.",
     ("validation", "events"): "There, validation is the last tenth of the time before the test.",
 }
 WEIGHTS = {

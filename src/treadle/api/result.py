@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +11,10 @@ from numpy.typing import NDArray
 from treadle.contracts import Json, Task
 from treadle.folder import RunFolder
 from treadle.goal import Metric, metric_named
+
+if TYPE_CHECKING:
+    from treadle.data.finding import Finding
+    from treadle.loop.journal import Journal
 
 FEW_ROWS = 200
 
@@ -52,6 +57,14 @@ def write_result(
     }
     folder.write_json("result.json", result)
     write_report(folder)
+
+
+def say_findings(journal: Journal, findings: Sequence[Finding]) -> None:
+    """Journal what is suspicious about the data, each with what to do."""
+    for finding in findings:
+        topic = "warning" if finding.severity == "warning" else "data"
+        action = f" What to do: {finding.action}." if finding.action else ""
+        journal.say(topic, finding.sentence + action, evidence=finding.evidence)
 
 
 def write_report(folder: RunFolder) -> None:

@@ -73,8 +73,18 @@ class Run:
             "Give the module that was trained: treadle.load(run, module=…).",
         )
 
-    def predict(self, data: Any) -> Any:
-        """Return predictions for new data: a table as a polars DataFrame; a tensor for a module."""
+    def predict(self, data: Any, *, reasons: int = 0) -> Any:
+        """Return predictions for new data: a table as a polars DataFrame; a tensor for a module.
+
+        reasons: tables: how many reasons each row gets, in `reason_1`, `reason_2` …
+        """
+        if reasons:
+            from treadle.api.predict import refuse_reasons
+            from treadle.serve.predictor import read_facts
+
+            own = self._module is not None
+            refuse_reasons("module" if own else read_facts(self.path / "model")["kind"])
+            return self._predictor.predict(data, reasons=reasons)
         if self._module is not None:
             from treadle.api.fit_module import predict_module
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import polars as pl
 
+from treadle.api.corrections import Overlay, corrected_answers, overlay_of
 from treadle.api.earlier import Earlier, earlier_of
 from treadle.api.options import FitOptions
 from treadle.api.table_cells import refuse_cells
@@ -40,6 +41,8 @@ class TableData:
     """Everything known of a table before training.
 
     frame:  rows with an answer, in the order given
+    places: int64 [N]: where each row of the frame stood in what was read; behind the end of that
+            for rows of files of their own
     parts:  by name, "numbers" float32 [N, F], "categories" the narrowest integers [N, C], "target",
             and "weight" float32 [N] where there is one
     notes:  what was recognised and decided, in plain sentences
@@ -52,6 +55,8 @@ class TableData:
     split: Split
     parts: dict[PartName, dict[str, NDArray[Any]]]
     notes: list[str]
+    places: NDArray[np.int64]
+    corrections: Overlay | None = None
 
     @property
     def layout(self) -> Layout:
@@ -67,7 +72,12 @@ class TableData:
         """What is suspicious about the table, warnings first."""
         rows = {part: self.rows(part) for part in PARTS}
         return check_table(
-            rows["train"], rows["validation"], rows["test"], self.schema, self.target
+            rows["train"],
+            rows["validation"],
+            rows["test"],
+            self.schema,
+            self.target,
+            whole=(self.frame, self.split),
         )
 
     def rows(self, part: PartName) -> pl.DataFrame:
@@ -91,23 +101,22 @@ def prepare(options: FitOptions, read: ReadResult) -> TableData:
     _check_named(options, read.frame)
     given = read_parts(options, read)
     refuse_cells(options, read)
-    whole = read.frame
-    schema = infer_schema(
-        whole,
-        options.target,
-        ignore=options.ignore,
-        left_out=_left_out(options),
-        time=options.time,
-        formats=read.formats,
-    )
+    whole, schema = read.frame, _schema_of(options, read)
     plan = plan_target(whole, schema.target, metric=options.metric, positive=options.positive)
     parts, said = fitting_parts(given, read, schema, plan.task)
     rule = split_rule(options).model_copy(
         update={"content": tuple(column.name for column in schema.used())}
     )
     frame, parted = _parted(rule, whole[plan.keep], parts, plan)
+    places = _places(plan, frame.height, whole.height)
+    frame, overlay, words = _with_corrections(options, frame, places, plan.encoder)
     plan = _replanned(plan, frame, parted, options)
-    notes = [*read.notes, *said, *missing_words(whole, schema)]
+    notes = [
+        *read.notes,
+        *said,
+        *missing_words(whole, schema),
+        *(overlay.words() if overlay else []),
+    ]
     encoder = TableEncoder.fit(frame[parted.train], schema)
     target = _scaled_on_train(plan.encoder, frame[parted.train][schema.target])
     if earlier := earlier_of(options.start_from, "table"):
@@ -123,8 +132,37 @@ def prepare(options: FitOptions, read: ReadResult) -> TableData:
             name: _encoded(frame[getattr(parted, name)], encoder, target, options.weight)
             for name in PARTS
         },
-        notes=[*notes, *plan.notes, *_left_out_words(schema), *parted.notes],
+        notes=[*notes, *plan.notes, *_left_out_words(schema), *parted.notes, *words],
+        places=places,
+        corrections=overlay,
     )
+
+
+def _schema_of(options: FitOptions, read: ReadResult) -> Schema:
+    return infer_schema(
+        read.frame,
+        options.target,
+        ignore=options.ignore,
+        left_out=_left_out(options),
+        time=options.time,
+        formats=read.formats,
+    )
+
+
+def _places(plan: TargetPlan, num_rows: int, num_read: int) -> NDArray[np.int64]:
+    """Return where each row stood in what was read; rows of files of their own come behind."""
+    return np.concatenate([plan.keep, np.arange(num_rows - len(plan.keep)) + num_read])
+
+
+def _with_corrections(
+    options: FitOptions, frame: pl.DataFrame, places: NDArray[np.int64], target: TargetEncoder
+) -> tuple[pl.DataFrame, Overlay | None, list[str]]:
+    """Put corrected answers in; rows stay in the parts they are in without them."""
+    if options.corrections is None:
+        return frame, None, []
+    overlay = overlay_of(options.corrections, frame, places, target.column)
+    answers, _ = corrected_answers(overlay, frame[target.column], target)
+    return frame.with_columns(answers), overlay, overlay.words()
 
 
 def _as_before(earlier: Earlier, target: TargetEncoder) -> tuple[TableEncoder, TargetEncoder]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
 
-from treadle.api.earlier import Earlier, earlier_of
+from treadle.api.deciding import reported
+from treadle.api.earlier import earlier_of
 from treadle.api.evidence_parts import PartSight, leak_among
 from treadle.api.evidence_parts import predicting as predicting_by
 from treadle.api.inference import Predicting, inputs_of
@@ -33,31 +34,52 @@ if TYPE_CHECKING:
     from treadle.models.trees import Trees
 
 CHECKS_A_ROUND_ROWS = 20_000
+S = TypeVar("S")
+
+
+class Beside(NamedTuple, Generic[S]):
+    """A model that is tried beside the usual one: what it is called, and its settings."""
+
+    name: str
+    settings: S
+
+
+def tree_settings(data: TableData, options: FitOptions) -> TreeSettings:
+    """Return the usual settings for a table, with what the user said."""
+    from treadle.models.tree_settings import TreeSettings
+
+    settings = TreeSettings.for_table(len(data.split.train), data.layout)
+    said = {} if options.rate is None else {"learning_rate": options.rate}
+    return settings.model_copy(update=said)
 
 
 def fit_trees(
-    data: TableData, options: FitOptions, metric: Metric, until: StopCondition, place: Place
+    data: TableData,
+    options: FitOptions,
+    metric: Metric,
+    until: StopCondition,
+    place: Place,
+    beside: Beside[TreeSettings] | None = None,
 ) -> Member:
     """Train boosted trees; a step is a round over the whole train part."""
-    from treadle.models.tree_settings import TreeSettings
     from treadle.models.trees import Trees
 
-    settings = TreeSettings.for_table(len(data.split.train), data.layout)
-    if options.rate is not None:
-        settings = settings.model_copy(update={"learning_rate": options.rate})
+    settings = beside.settings if beside else tree_settings(data, options)
     parts = {name: _as_tensors(data.parts[name]) for name in PARTS}
     trees = Trees(data.layout)
     sayings = _take_trees(trees, settings.block_rounds, options)
     rounds_before = trees.num_rounds
     # the step is built when the state is: after a resume has put the trees back
     step = _LazyRound(trees, parts, data, settings, options.seed, place.threads)
-    training = _tree_training(data, parts, trees, step, metric, until, settings, sayings)
+    training = _tree_training(data, parts, trees, step, options, metric, until, settings, sayings)
+    if beside:
+        training.sight = None
     trained = train_in(place, training, options, settings.model_dump())
     best_step = trained.state.best_step or trained.state.step
     best = step.round.so_far().truncated(rounds_before + best_step)
     return Member(
-        name="trees",
-        files={"trees": best.state_dict()},
+        name=beside.name if beside else "trees",
+        files={beside.name if beside else "trees": best.state_dict()},
         facts={"layout": data.layout.model_dump(mode="json")},
         validation=best.predict(parts["validation"]).numpy(),
         test=best.predict(parts["test"]).numpy(),
@@ -71,6 +93,7 @@ def _tree_training(
     parts: dict[PartName, dict[str, torch.Tensor]],
     trees: Any,
     step: _LazyRound,
+    options: FitOptions,
     metric: Metric,
     until: StopCondition,
     settings: TreeSettings,
@@ -80,6 +103,7 @@ def _tree_training(
     from treadle.loop.state import TrainState
 
     truth = data.truth("validation")
+    also = until.metrics | {reported(options, data.target.task).name}
     every = _rounds_between_checks(len(truth))
     patience = no_better_for(max(1, settings.patience_rounds // every))
     state = TrainState(model=trees)
@@ -91,7 +115,7 @@ def _tree_training(
                 f"after {state.step:,} rounds the trees predict what is no finite number.",
                 "Try a smaller learning rate (--lr): trees take 0.1 by default.",
             )
-        return measures(metric, truth, found, until.metrics)
+        return measures(metric, truth, found, also)
 
     return Training(
         name="trees",
@@ -138,7 +162,12 @@ def _sight_of_trees(
 
 
 def fit_network(
-    data: TableData, options: FitOptions, metric: Metric, until: StopCondition, place: Place
+    data: TableData,
+    options: FitOptions,
+    metric: Metric,
+    until: StopCondition,
+    place: Place,
+    beside: Beside[TabularSettings] | None = None,
 ) -> Member:
     """Train the network: batches of rows, AdamW, a warm-up and a cosine by default."""
     from treadle.api.machine import pick_device
@@ -154,17 +183,18 @@ def fit_network(
     device = pick_device(options.device)
     parts = {name: _for_network(data, name, scaler, device) for name in PARTS}
     layout = data.layout.model_copy(update={"num_numbers": parts["train"]["numbers"].shape[1]})
-    settings = _network_settings(len(data.split.train), layout, earlier)
-    changed = {"learning_rate": options.rate, "batch_size": options.batch_size}
-    settings = settings.model_copy(update={k: v for k, v in changed.items() if v is not None})
+    settings = beside.settings if beside else _network_settings(data, layout, options)
     network, training, predicting = _network_training(
         data, parts, layout, settings, options, metric, until
     )
+    if beside:
+        training.sight = None
     predicting.watch(training, place.journal)
     trained = train_in(place, training, options, settings.model_dump())
+    name = beside.name if beside else "neural"
     return Member(
-        name="neural",
-        files={"neural": dict(network.state_dict()), "scaler": _as_tensors(scaler.arrays())},
+        name=name,
+        files={name: dict(network.state_dict()), "scaler": _as_tensors(scaler.arrays())},
         facts={
             "layout": layout.model_dump(mode="json"),
             "settings": settings.model_dump(),
@@ -197,13 +227,14 @@ def _network_training(
     groups = parameter_groups(network, settings.weight_decay)
     source = TensorSource(parts["train"], batch_size=settings.batch_size, seed=options.seed)
     truth = data.truth("validation")
+    also = until.metrics | {reported(options, data.target.task).name}
     predicting = Predicting(network, parts["validation"])
     training = network_training(
         "neural",
         network,
         optimizer=AdamW(groups, lr=settings.learning_rate),
         source=source,
-        evaluate=lambda state: measures(metric, truth, predicting(state), until.metrics),
+        evaluate=lambda state: measures(metric, truth, predicting(state), also),
         metric=metric,
         options=options,
         until=until,
@@ -217,7 +248,6 @@ def _network_training(
             (parts["train"], parts["validation"]),
             (data.truth("train"), truth),
             inputs=("numbers", "categories"),
-            source=source,
             known=leak_among(data.findings),
         ),
     )
@@ -225,17 +255,19 @@ def _network_training(
     return network, training, predicting
 
 
-def _network_settings(rows: int, layout: Layout, earlier: Earlier | None) -> TabularSettings:
-    """Return the settings for so many rows; the shape of an earlier network, where there is one."""
+def _network_settings(data: TableData, layout: Layout, options: FitOptions) -> TabularSettings:
+    """Return the usual settings, with what the user said; the shape of an earlier network."""
     from treadle.models.tabular_settings import TabularSettings
 
-    settings = TabularSettings.for_table(rows, layout)
+    settings = TabularSettings.for_table(len(data.split.train), layout)
+    earlier = earlier_of(options.start_from, "table")
     facts = earlier.facts["members"].get("neural") if earlier else None
-    if facts is None:
-        return settings
-    ours = ("learning_rate", "weight_decay", "batch_size", "most_epochs", "patience_epochs")
-    kept = {name: getattr(settings, name) for name in ours}
-    return TabularSettings.model_validate(facts["settings"]).model_copy(update=kept)
+    if facts is not None:
+        ours = ("learning_rate", "weight_decay", "batch_size", "most_epochs", "patience_epochs")
+        kept = {name: getattr(settings, name) for name in ours}
+        settings = TabularSettings.model_validate(facts["settings"]).model_copy(update=kept)
+    said = {"learning_rate": options.rate, "batch_size": options.batch_size}
+    return settings.model_copy(update={k: v for k, v in said.items() if v is not None})
 
 
 def _take_network(network: Any, options: FitOptions) -> list[tuple[str, str]]:

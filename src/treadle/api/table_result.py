@@ -2,27 +2,39 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from treadle.api.measure import (
-    class_charts,
-    constant_prediction,
-    measured,
-    metrics_for,
-    number_charts,
+from treadle.api.as_answered import (
+    choose_answers,
+    measured_as_answered,
+    running,
+    table_part,
+    threshold_of,
+    worth,
 )
+from treadle.api.deciding import deciding
+from treadle.api.measure import class_charts, constant_prediction, number_charts
 from treadle.api.member import Member
 from treadle.api.options import FitOptions
+from treadle.api.reason_background import keep_background
 from treadle.api.result import advice_on, on_metrics, write_result
+from treadle.api.table_choice import chosen
 from treadle.api.table_data import TableData
+from treadle.api.table_importance import goes_by
 from treadle.contracts import Json
 from treadle.folder import RunFolder
 from treadle.goal import Metric
 from treadle.loop.journal import Journal
-from treadle.models.blend import choose
+from treadle.serve.background import Background
+
+if TYPE_CHECKING:
+    from treadle.api.answers import Answers
+    from treadle.api.goal_of import Goal
+    from treadle.api.tune import Tuner
 
 
 def finish(
@@ -32,23 +44,37 @@ def finish(
     metric: Metric,
     members: list[Member],
     journal: Journal,
+    tuner: Tuner | None = None,
+    goal: Goal | None = None,
 ) -> None:
-    """Choose, test once, and write model/, findings.json, result.json and report.html."""
-    weights, sentence = _choose(members, data, metric)
+    """Choose, test once, and write model/, findings.json, result.json and report.html.
+
+    members: the usual ones, then what the tuner tried beside them
+    """
+    usual = len(tuner.families) if tuner else len(members)
+    held_out, judge = data.truth("validation"), deciding(options, data)
+    members, weights, sentence, chose = chosen(members, held_out, judge, tuner, seed=options.seed)
+    members = [replace(one, value=metric(held_out, one.validation)) for one in members]
     if len(members) > 1:
         journal.say("blend", sentence, weights=weights)
-    write_model(folder, data, members, weights)
     task, truth = data.target.task, data.truth("test")
-    predicted = _mixed(members, weights, "test")
-    found = measured(metrics_for(task, metric), truth, predicted, seed=options.seed)
+    held = table_part(data, options, "validation", _mixed(members, weights, "validation"))
+    test = table_part(data, options, "test", _mixed(members, weights, "test"))
+    answers = choose_answers(goal, data, options, metric, held, test, journal)
+    kept = write_model(folder, data, members, weights, answers)
+    value, found = measured_as_answered(metric, answers, held, test, task, seed=options.seed)
     journal.say("test", "the test rows were scored once, now that everything is decided.")
     classes = [str(name) for name in data.target.classes]
     name, constant = constant_prediction(task, data.truth("train"), len(truth), len(classes))
     name = "guessing" if metric.needs == "scores" else name
     reached = on_metrics(found, task, truth, constant)
-    folder.write_json("findings.json", _findings(data, members, truth, predicted, sentence))
-    ended = max(members, key=lambda member: weights[member.name]).trained
+    told, seen = worth(goal, answers, data, test, journal)
+    seen |= goes_by(folder, data, kept, metric, journal, seed=options.seed)
+    folder.write_json("findings.json", _findings(data, members, answers, sentence) | seen)
+    # what was tried is not looked at for verdicts: the usual ones tell how training went
+    ended = max(members[:usual], key=lambda member: weights[member.name]).trained
     seconds = round(sum(member.trained["seconds"] for member in members), 3)
+    told |= running(options, goal, folder.path / "model", test.rows, seconds)
     train = None if task == "number" else data.truth("train")
     write_result(
         folder,
@@ -56,20 +82,29 @@ def finish(
         task=task,
         rows={part: len(data.parts[part]["target"]) for part in data.parts},
         metric=metric,
-        validation=metric(data.truth("validation"), _mixed(members, weights, "validation")),
+        validation=value,
         found=found,
         baselines=[{"name": name, "metrics": reached}],
         ended=ended | {"seconds": seconds},
         advice=advice_on(train, classes, "rows", found, reached[metric.name], metric),
         members={member.name: member.value for member in members},
         blend=weights,
+        **told,
+        **chose,
     )
 
 
 def write_model(
-    folder: RunFolder, data: TableData, members: list[Member], weights: dict[str, float]
-) -> None:
-    """Write model/: what predict reads, and nothing of what training needed besides."""
+    folder: RunFolder,
+    data: TableData,
+    members: list[Member],
+    weights: dict[str, float],
+    answers: Answers,
+) -> Background:
+    """Write model/: what predict reads, and nothing of what training needed besides.
+
+    Return what reasons go by.
+    """
     place = save_members(folder, members)
     used = [member for member in members if weights[member.name] > 0]
     place.write_json(
@@ -81,8 +116,10 @@ def write_model(
             "members": {member.name: member.facts for member in members},
             "target": data.target.model_dump(mode="json"),
             "encoder": data.encoder.model_dump(mode="json"),
+            **answers.facts(),
         },
     )
+    return keep_background(place, data)
 
 
 def save_members(folder: RunFolder, members: list[Member]) -> RunFolder:
@@ -108,39 +145,18 @@ def _mixed(members: list[Member], weights: dict[str, float], part: str) -> NDArr
     return blended({member.name: getattr(member, part) for member in members}, weights)
 
 
-def _choose(members: list[Member], data: TableData, metric: Metric) -> tuple[dict[str, float], str]:
-    """Return each member's weight, chosen on validation, and why in one sentence."""
-    if len(members) == 1:
-        return {members[0].name: 1.0}, f"the model is {members[0].name}."
-    sign = 1.0 if metric.higher_is_better else -1.0
-    found = choose(
-        {member.name: member.validation for member in members},
-        data.truth("validation"),
-        lambda truth, predicted: sign * metric(truth, predicted),
-    )
-    weights = {member.name: round(found.shares.get(member.name, 0.0), 4) for member in members}
-    each = " and ".join(f"{name} {sign * value:.4f}" for name, value in found.alone.items())
-    start = f"on validation, {metric.name} is {each}"
-    if not found.is_blend:
-        (chosen,) = found.shares
-        return weights, f"{start}; no blend is surely better, so {chosen} answers alone."
-    parts = " and ".join(f"{share:.0%} {name}" for name, share in found.shares.items())
-    return weights, (
-        f"{start}; together, {parts}, it is {sign * found.score:.4f}, so the answer is that blend."
-    )
-
-
 def _findings(
     data: TableData,
     members: list[Member],
-    truth: NDArray[Any],
-    predicted: NDArray[Any],
+    answers: Answers,
     sentence: str,
 ) -> Json:
-    classes = [str(name) for name in data.target.classes]
+    classes, truth = [str(name) for name in data.target.classes], data.truth("test")
     is_number = data.target.task == "number"
     charts = (
-        number_charts(truth, predicted) if is_number else class_charts(truth, predicted, classes)
+        number_charts(truth, answers.test)
+        if is_number
+        else class_charts(truth, answers.test, classes, answers.said_test, threshold_of(answers))
     )
     return {
         "target": data.target.column,

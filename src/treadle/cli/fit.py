@@ -20,14 +20,17 @@ Data = Annotated[
 VALUES = {
     **dict.fromkeys(("--target", "--ignore", "--weight", "--time", "--group"), "COLUMN"),
     **dict.fromkeys(("--user", "--item", "--event"), "COLUMN"),
-    **dict.fromkeys(("--validation", "--test"), "FILE"),
+    **dict.fromkeys(("--validation", "--test", "--corrections"), "FILE"),
     **dict.fromkeys(("--metric", "--sheet", "--schedule", "--track"), "NAME"),
     **dict.fromkeys(("--lr", "--batch-size", "--threads", "--seed", "--unfreeze"), "NUMBER"),
     "--worth": "NUMBER",
     "--positive": "VALUE",
+    "--cost": "COSTS",
+    **dict.fromkeys(("--capacity", "--volume", "--machine-cost"), "RATE"),
+    "--watts": "NUMBER",
     "--kind": "KIND",
     "--model": "MODEL",
-    "--label-delay": "TIME",
+    **dict.fromkeys(("--label-delay", "--tune"), "TIME"),
     "--until": "WORDS",
     "--start-from": "RUN",
     "--device": "DEVICE",
@@ -71,9 +74,45 @@ def fit(
             panel=WhatToLearn,
         ),
     ] = None,
+    cost: Annotated[
+        str | None,
+        _option(
+            "--cost",
+            help='What mistakes cost: "missed=500 false_alarm=5"; a cost may be a column.',
+            panel=WhatToLearn,
+        ),
+    ] = None,
+    capacity: Annotated[
+        str | None,
+        _option("--capacity", help='How many can be looked at: "200 a day".', panel=WhatToLearn),
+    ] = None,
+    volume: Annotated[
+        str | None,
+        _option(
+            "--volume", help='How many cases there are: "2 million a year".', panel=WhatToLearn
+        ),
+    ] = None,
+    machine_cost: Annotated[
+        str | None,
+        _option(
+            "--machine-cost", help='What this machine costs: "0.20 an hour".', panel=WhatToLearn
+        ),
+    ] = None,
+    watts: Annotated[
+        float | None,
+        _option("--watts", help="What this machine draws; energy is estimated.", panel=WhatToLearn),
+    ] = None,
     ignore: Annotated[
         list[str] | None,
         _option("--ignore", help="A column to leave out; may be repeated.", panel=WhatToLearn),
+    ] = None,
+    corrections: Annotated[
+        str | None,
+        _option(
+            "--corrections",
+            help="Answers put right: the label_errors.csv of check --deep, filled in.",
+            panel=WhatToLearn,
+        ),
     ] = None,
     weight: Annotated[
         str | None,
@@ -143,6 +182,14 @@ def fit(
         _option(
             "--worth",
             help="End training where going on would improve the metric by less than this.",
+            panel=HowToTrain,
+        ),
+    ] = None,
+    tune: Annotated[
+        str | None,
+        _option(
+            "--tune",
+            help='Tables: try other settings too, "30 minutes" for all of it.',
             panel=HowToTrain,
         ),
     ] = None,

@@ -39,15 +39,32 @@ def check(
     ignore: Annotated[list[str] | None, typer.Option(help="As for fit.")] = None,
     sheet: Annotated[str | None, typer.Option(help="As for fit.")] = None,
     photos: Annotated[str | None, typer.Option(help="As for fit.")] = None,
+    corrections: Annotated[str | None, typer.Option(help="As for fit.")] = None,
     seed: Annotated[int, typer.Option(help="As for fit.")] = 0,
+    deep: Annotated[
+        bool,
+        typer.Option(
+            "--deep",
+            help="Look deeper, for up to a minute: answers that may be wrong, rows or photos "
+            "nearly the same, where answers are worst.",
+        ),
+    ] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="With --deep: a folder for label_errors.csv. A finished run's: its report is "
+            "told, too.",
+            show_default=False,
+        ),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Look at data before training: what each column is taken for, the split, what looks wrong."""
-    given = {name: value for name, value in locals().items() if name != "json"}
+    given = {n: value for n, value in locals().items() if n not in ("json", "deep", "out")}
     from treadle.api.check import check as check_data
     from treadle.api.options import FitOptions
 
-    found = check_data(FitOptions.of(given))
+    found = check_data(FitOptions.of(given), deep=deep, out=out)
     if json:
         terminal.print_json(found)
         return
@@ -63,12 +80,17 @@ def predict(
         str | None, typer.Option(help="Images: the folder of the photos that a CSV names.")
     ] = None,
     top: Annotated[int, typer.Option(help="Events: suggestions for each user.")] = 10,
+    reasons: Annotated[
+        int, typer.Option(min=0, help="Tables: so many reasons for each answer, such as 3.")
+    ] = 0,
     json: Json = False,
 ) -> None:
     """Predict new rows, in their order, beside their columns."""
     from treadle.api.predict import predict as predict_data
 
-    place, summary = predict_data(run, data, out=out, sheet=sheet, photos=photos, top=top)
+    place, summary = predict_data(
+        run, data, out=out, sheet=sheet, photos=photos, top=top, reasons=reasons
+    )
     if json:
         terminal.print_json(summary)
         return
@@ -158,6 +180,9 @@ def _print_check(found: dict[str, Any]) -> None:
             terminal.say(out, finding["action"], bullet="    ")
     if not found["findings"]:
         terminal.say(out, "Nothing looks wrong.")
+    listed = found.get("label_errors", {}).get("file")
+    if listed:
+        terminal.say(out, f"The answers to look at, worst first, are in {listed}.")
 
 
 def _print_runs(rows: list[dict[str, Any]]) -> None:

@@ -22,6 +22,7 @@ PLAIN_EVERY_SECONDS = 5.0
 ENDLESS = 10_000
 NEXT = {"data": "preparing", "stop": "looking at what was learned", "test": "writing the report"}
 HIDDEN = ("start", "forecast", "forecast_check", "track_record")
+UNSTEPPED = ("tune",)  # counted in decisions
 WARNINGS = ("warning", "broken_checkpoint", "not_exact")
 
 
@@ -76,7 +77,8 @@ class Display:
         if self._live is not None and "time" not in line:  # on its way, not for the journal
             self._live.update(f"  {sentence}")
             return
-        where = f"step {line['step']:,}: " if line.get("step") and "step" not in sentence else ""
+        stepped = line.get("step") and line["topic"] not in UNSTEPPED and "step" not in sentence
+        where = f"step {line['step']:,}: " if stepped else ""
         style = "yellow" if line["topic"] in WARNINGS else None
         say(self.console, f"{where}{sentence}", bullet="• ", style=style)
         if self._live is not None and line["topic"] in NEXT:

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Literal
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from treadle.contracts import Frozen, Json
 from treadle.data.columns import Schema, text_of
+from treadle.data.fading import fading
+from treadle.data.finding import Finding, of_100, quoted, rows_word, worst_first
 from treadle.data.hashing import hash_rows
+from treadle.data.later_dates import find_later_dates
+from treadle.data.leak import LEAK, Leak
 from treadle.data.leaks import find_leaks
+from treadle.data.leaks_derived import find_derived
+from treadle.data.leaks_of_rows import find_row_leaks, placed_rows
+from treadle.data.split import Split
 from treadle.data.target import TargetEncoder
+
+__all__ = ["FEWEST_RARE_ROWS", "LEAK", "Finding", "check_table"]
 
 FEWEST_RARE_ROWS = 200
 """Below this many rows of the rarest class a single split says little (DESIGN, law 6)."""
 
-LEAK = "A column gives the answer away"
 _SAMPLE_ROWS = 100_000
 _MOSTLY_MISSING = 0.5
 _MISSING_SHIFT = 0.2
@@ -28,62 +34,39 @@ _SEEN_BEFORE = 0.01
 _SHOWN = 5
 
 
-class Finding(Frozen):
-    """One thing to know about the data.
-
-    severity: warning: the result may mislead; note: good to know
-    title:    a few words; sentence: what was seen; action: what to do, or nothing
-    evidence: the numbers behind it
-    """
-
-    severity: Literal["warning", "note"]
-    title: str
-    sentence: str
-    evidence: Json
-    action: str = ""
-
-
 def check_table(
     train: pl.DataFrame,
     validation: pl.DataFrame,
     test: pl.DataFrame,
     schema: Schema,
     target: TargetEncoder,
+    whole: tuple[pl.DataFrame, Split] | None = None,
 ) -> list[Finding]:
     """Return what is suspicious about a split table, warnings first.
 
     Looks at 100,000 rows of a part at most, evenly spaced, and says so.
+
+    whole: all rows in the order given, and how they are parted; without it nothing is said of
+           leaks that only show between rows
     """
     parts = {"train": train, "validation": validation, "test": test}
     sampled = {name: _sampled(part) for name, part in parts.items()}
     findings = [
         *_repeated_rows(sampled, schema),
-        *_leaks(sampled["train"], schema, target),
+        *_leaks(sampled["train"], schema, target, whole),
         *_missing(sampled, schema),
         *_infinite(sampled["train"], schema),
         *_unseen(parts, schema),
         *_classes(parts, target),
         *_left_out(schema),
         *_sampling(parts),
+        *_fading(whole, target),
     ]
-    return sorted(findings, key=lambda finding: finding.severity != "warning")
+    return worst_first(findings)
 
 
 def _sampled(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.gather_every(-(-frame.height // _SAMPLE_ROWS)) if frame.height else frame
-
-
-def _quoted(names: list[str]) -> str:
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return ", ".join(f"'{name}'" for name in names[:_SHOWN]) + more
-
-
-def _rows(count: int) -> str:
-    return "1 row" if count == 1 else f"{count:,} rows"
-
-
-def _of_100(share: float) -> str:
-    return f"{100 * share:.2g}" if share < 0.995 else f"{100 * share:.3g}"
 
 
 def _repeated_rows(parts: dict[str, pl.DataFrame], schema: Schema) -> Iterator[Finding]:
@@ -95,7 +78,7 @@ def _repeated_rows(parts: dict[str, pl.DataFrame], schema: Schema) -> Iterator[F
         yield Finding(
             severity="note",
             title="Repeated rows",
-            sentence=f"{_rows(inside)} of training {'holds' if inside == 1 else 'hold'} what "
+            sentence=f"{rows_word(inside)} of training {'holds' if inside == 1 else 'hold'} what "
             "another row holds, in every column learned from.",
             evidence={"rows": inside, "of": len(hashes["train"])},
             action="remove them if they were exported twice",
@@ -117,28 +100,51 @@ def _seen_before(
     yield Finding(
         severity="warning" if share >= _SEEN_BEFORE and not natural else "note",
         title=f"Rows of {part} were seen before",
-        sentence=f"{_of_100(share)} of 100 rows of {part} ({count:,}) also stand in "
+        sentence=f"{of_100(share)} of 100 rows of {part} ({count:,}) also stand in "
         f"{' or '.join(known)}, so the {part} figures may look better than new data will.",
         evidence={"rows": count, "of": total, "share": share},
         action="remove repeated rows, or part the data with --group",
     )
 
 
-def _leaks(train: pl.DataFrame, schema: Schema, target: TargetEncoder) -> Iterator[Finding]:
-    for leak in find_leaks(train, schema, target):
-        said = (
-            f"'{leak.column}' is a copy of '{schema.target}' under another name"
-            if leak.is_copy
-            else f"'{leak.column}' alone tells '{schema.target}' almost perfectly "
-            f"({leak.measure} {leak.score:.3f})"
-        )
-        yield Finding(
-            severity="warning",
-            title=LEAK,
-            sentence=f"{said}. If it is only known once the answer is, the result is worthless.",
-            evidence={"column": leak.column, leak.measure: leak.score, "copy": leak.is_copy},
-            action=f"if so: --ignore {leak.column}",
-        )
+def _leaks(
+    train: pl.DataFrame,
+    schema: Schema,
+    target: TargetEncoder,
+    whole: tuple[pl.DataFrame, Split] | None,
+) -> Iterator[Finding]:
+    leaks = find_leaks(train, schema, target)
+    if whole is not None:
+        leaks += _leaks_between_rows(*whole, schema, target, leaks)
+    told: set[tuple[str, ...]] = set()
+    for leak in leaks:
+        if leak.columns[:1] not in told:
+            yield leak.finding()
+        if leak.columns:
+            told.add(leak.columns[:1])
+
+
+def _fading(whole: tuple[pl.DataFrame, Split] | None, target: TargetEncoder) -> list[Finding]:
+    if whole is None or whole[1].rule.method != "time" or whole[1].rule.column is None:
+        return []
+    rule = whole[1].rule
+    return fading(whole[0], target, str(rule.column), rule.label_delay_seconds)
+
+
+def _leaks_between_rows(
+    frame: pl.DataFrame, split: Split, schema: Schema, target: TargetEncoder, leaks: list[Leak]
+) -> list[Leak]:
+    """Return the leaks that only show when all rows are looked at together."""
+    known = frozenset(leak.column for leak in leaks)
+    in_a_part = np.sort(np.concatenate([split.train, split.validation, split.test]))
+    found = find_derived(frame[in_a_part], schema, target, known)
+    placed = placed_rows(frame, split, schema, target)
+    if placed is None:
+        return found
+    rule = split.rule
+    if rule.method == "time" and rule.column is not None:
+        found += find_later_dates(placed.rows, schema, rule.column, placed.measure)
+    return found + find_row_leaks(placed, rule.method)
 
 
 def _missing_share(cells: pl.Series) -> float:
@@ -160,7 +166,7 @@ def _missing(parts: dict[str, pl.DataFrame], schema: Schema) -> Iterator[Finding
         yield Finding(
             severity="note",
             title="Mostly empty columns",
-            sentence=f"More than half of the cells are missing in {_quoted(list(mostly))}; that a "
+            sentence=f"More than half of the cells are missing in {quoted(list(mostly))}; that a "
             "cell is missing is learned from like a value.",
             evidence=mostly,
         )
@@ -168,7 +174,7 @@ def _missing(parts: dict[str, pl.DataFrame], schema: Schema) -> Iterator[Finding
         yield Finding(
             severity="note",
             title="Missing cells",
-            sentence=f"Some cells are missing in {_quoted(list(some))}; they need no filling.",
+            sentence=f"Some cells are missing in {quoted(list(some))}; they need no filling.",
             evidence=some,
         )
     shifted = {n: [train[n], test[n]] for n in names if abs(train[n] - test[n]) > _MISSING_SHIFT}
@@ -176,7 +182,7 @@ def _missing(parts: dict[str, pl.DataFrame], schema: Schema) -> Iterator[Finding
         yield Finding(
             severity="warning",
             title="Missing differently in test",
-            sentence=f"{_quoted(list(shifted))}: far more, or fewer, cells are missing in test "
+            sentence=f"{quoted(list(shifted))}: far more, or fewer, cells are missing in test "
             "than in training.",
             evidence=shifted,
             action="find out what changed in how this data is collected",
@@ -184,14 +190,15 @@ def _missing(parts: dict[str, pl.DataFrame], schema: Schema) -> Iterator[Finding
 
 
 def _infinite(train: pl.DataFrame, schema: Schema) -> Iterator[Finding]:
-    floats = [c.name for c in schema.used() if train.schema[c.name].is_float()]
+    kinds = train.schema  # once: a frame makes it anew each time it is asked
+    floats = [c.name for c in schema.used() if kinds[c.name].is_float()]
     counts = {name: int(train[name].is_infinite().sum()) for name in floats}
     infinite = {name: count for name, count in counts.items() if count}
     if infinite:
         yield Finding(
             severity="warning",
             title="Infinite numbers",
-            sentence=f"{_quoted(list(infinite))} hold infinite numbers; they count as missing.",
+            sentence=f"{quoted(list(infinite))} hold infinite numbers; they count as missing.",
             evidence=infinite,
             action="look for a division by zero where this data is made",
         )
@@ -234,8 +241,8 @@ def _classes(parts: dict[str, pl.DataFrame], target: TargetEncoder) -> Iterator[
         yield Finding(
             severity="warning",
             title="Few rows of a class",
-            sentence=f"'{rarest}' has only {_rows(counts[rarest])}, so every figure comes with a "
-            f"wide margin; {FEWEST_RARE_ROWS} or more would narrow it.",
+            sentence=f"'{rarest}' has only {rows_word(counts[rarest])}, so every figure comes with "
+            f"a wide margin; {FEWEST_RARE_ROWS} or more would narrow it.",
             evidence={"class": rarest, "rows": counts[rarest], "of": total},
             action=f"collect more rows of '{rarest}' if you can",
         )
@@ -243,7 +250,7 @@ def _classes(parts: dict[str, pl.DataFrame], target: TargetEncoder) -> Iterator[
         yield Finding(
             severity="note",
             title="Uneven classes",
-            sentence=f"'{rarest}' is {_of_100(counts[rarest] / total)} of 100 rows, so a high "
+            sentence=f"'{rarest}' is {of_100(counts[rarest] / total)} of 100 rows, so a high "
             "accuracy says little: always answering the frequent class would have it too.",
             evidence=counts if len(counts) <= 20 else {rarest: counts[rarest]},
             action="judge by average precision, or say what mistakes cost",

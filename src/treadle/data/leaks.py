@@ -8,33 +8,66 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from treadle.contracts import Task
 from treadle.data.columns import Column, Schema, text_of
 from treadle.data.hashing import hash_values
+from treadle.data.leak import Leak, ignoring
+from treadle.data.leak_scores import (
+    Floats,
+    answers_of,
+    beside_score,
+    codes_of,
+    cross_score,
+    least_area,
+    rank_score,
+    roc_auc,
+    squared_correlation,
+    text_codes,
+)
 from treadle.data.target import TargetEncoder
 
+__all__ = ["Leak", "find_leaks"]
+
 _SAMPLE_ROWS = 20_000
-_MOST_BINS = 100
-_ROWS_A_BIN = 10
-_SUSPICIOUS = 0.98
 _FEWEST_ROWS = 50
+_FEW_ROWS = 3_000
+_SUSPICIOUS = 0.97
+_SURELY = 0.96
+_SAME_LINE = 0.95
+_SURE = 0.9
+_ONLY_FOR_ONE = 0.85
+_SEVERAL = 3
+_PERFECT = 0.995
+_FEWEST_FILLED = 20
+_LEAST_FILLED_OF_A_CLASS = 0.15
+_SAME_ANSWER = 0.72
+_MOST_FILLED = 0.8
+_SAME_ORDER = 1 - 1e-9
 
 
 @dataclass(frozen=True, kw_only=True)
-class Leak:
-    """A column that alone nearly tells the target.
+class Suspects:
+    """What every column is asked about.
 
-    measure, score: "roc_auc" for classes (the worst class against the rest), "r2" for numbers
-    is_copy:        each of its values goes with one answer and each answer with one value
+    rows: at most 20,000 rows of training, evenly spaced; answers float64 [N, K]
     """
 
-    column: str
-    measure: str
-    score: float
-    is_copy: bool
+    rows: pl.DataFrame
+    schema: Schema
+    target: TargetEncoder
+    answers: Floats
+
+    @property
+    def task(self) -> Task:
+        return self.target.task
+
+    @property
+    def measure(self) -> str:
+        return "r2" if self.task == "number" else "roc_auc"
 
 
 def find_leaks(train: pl.DataFrame, schema: Schema, target: TargetEncoder) -> list[Leak]:
-    """Return the columns, left out ones too unless asked for, that alone nearly tell the target.
+    """Return the columns learned from that give the answer away, the surest first.
 
     A column's values (numbers: up to 100 bins) get the mean answer of one half of the rows; how
     well these tell the other half, and the other way round, is the score; or, where that is more,
@@ -43,26 +76,212 @@ def find_leaks(train: pl.DataFrame, schema: Schema, target: TargetEncoder) -> li
     rows = train.gather_every(max(-(-train.height // _SAMPLE_ROWS), 1))
     if rows.height < _FEWEST_ROWS:
         return _copies(rows, schema, target)
-    answers = _answers(rows[schema.target], target)
-    suspects = []
-    for column in schema.used():
-        codes = _codes(rows[column.name], column)
-        score = max(
-            _cross_score(codes, answers, target),
-            _rank_score(rows[column.name], answers, target),
+    answers = answers_of(rows[schema.target], target)
+    asked = Suspects(rows=rows, schema=schema, target=target, answers=answers)
+    scores = {column.name: column_score(column, asked) for column in schema.used()}
+    found = [
+        leak
+        for column in schema.used()
+        if (leak := _leak_of(column, asked, scores[column.name])) is not None
+    ]
+    if _is_easy(scores, [leak.column for leak in found]):
+        found = [leak for leak in found if leak.kind != "alone" or leak.score >= _PERFECT]
+    return sorted(found, key=lambda leak: -leak.score)
+
+
+def _is_easy(scores: dict[str, float], leaks: list[str]) -> bool:
+    """Return whether many columns tell the answer well: then one that does it best is no wonder."""
+    return sum(score >= _SURE for name, score in scores.items() if name not in leaks) >= _SEVERAL
+
+
+def column_score(column: Column, asked: Suspects) -> float:
+    """Return how well a column alone tells the answer."""
+    values = asked.rows[column.name]
+    scores = [
+        cross_score(codes_of(values, column), asked.answers, asked.task),
+        rank_score(values, asked.answers, asked.task),
+    ]
+    if asked.task != "number" and values.len() < _FEW_ROWS:
+        scores.append(beside_score(values, asked.answers, asked.task))
+    return max(scores)
+
+
+def _leak_of(column: Column, asked: Suspects, score: float) -> Leak | None:
+    """Return the kind of leak that a column with that score is, or None."""
+    values = asked.rows[column.name]
+    if (late := _filled_for_one(column, asked)) is not None:
+        return late
+    if score >= _SUSPICIOUS and _same_answers(values, asked):
+        return _copy(column.name, asked, score)
+    if _is_near(column, asked, score):
+        return _near(column.name, asked, score)
+    if score < _SUSPICIOUS or not _is_sure(score, asked):
+        return None
+    return Leak(
+        kind="alone",
+        columns=(column.name,),
+        measure=asked.measure,
+        score=score,
+        said=f"'{column.name}' alone tells '{asked.schema.target}' almost perfectly "
+        f"({_score_words(asked.measure, score)}). If it is only known once the answer is, the "
+        "result is worthless",
+        action=ignoring(column.name),
+    )
+
+
+def _is_sure(score: float, asked: Suspects) -> bool:
+    """Return whether so high a score cannot come from a few rows: honest columns reach .97, too."""
+    if asked.task == "number":
+        return True
+    positives = int(min(asked.answers.sum(axis=0), default=0))
+    return least_area(score, positives, asked.rows.height - positives) >= _SURELY
+
+
+def _same_answers(values: pl.Series, asked: Suspects) -> bool:
+    """Return whether values stand for the answers: one to one, and for numbers in their order."""
+    truth = asked.rows[asked.schema.target]
+    if not _is_copy(values, truth):
+        return False
+    return asked.task != "number" or (
+        rank_score(values, asked.answers, asked.task) >= _SAME_ORDER or _are_equal(values, truth)
+    )
+
+
+def _score_words(measure: str, score: float) -> str:
+    return f"{'r²' if measure == 'r2' else 'ROC AUC'} {score:.3f} of 1"
+
+
+def _copy(name: str, asked: Suspects, score: float) -> Leak:
+    same = _are_equal(asked.rows[name], asked.rows[asked.schema.target])
+    what = (
+        f"'{name}' holds what '{asked.schema.target}' holds, in every row"
+        if same
+        else f"'{name}' is '{asked.schema.target}' under other names: each of its values goes with "
+        "one answer, and each answer with one value"
+    )
+    return Leak(
+        kind="copy",
+        columns=(name,),
+        measure=asked.measure,
+        score=score,
+        said=f"{what}. A model that may see it learns nothing else",
+        action=ignoring(name),
+    )
+
+
+def _near(name: str, asked: Suspects, score: float) -> Leak:
+    return Leak(
+        kind="near_copy",
+        columns=(name,),
+        measure=asked.measure,
+        score=score,
+        said=f"'{name}' is nearly a copy of '{asked.schema.target}' "
+        f"({_score_words(asked.measure, score)}): hardly a row differs. A model that may see it "
+        "learns little else",
+        action=ignoring(name),
+    )
+
+
+def _is_near(column: Column, asked: Suspects, score: float) -> bool:
+    """Return whether a column is the answer with some noise: hardly more values than answers."""
+    values, truth = asked.rows[column.name], asked.rows[asked.schema.target]
+    if asked.task == "number":
+        if score < _SURE or not values.dtype.is_numeric() or values.dtype == pl.Boolean:
+            return False
+        both = pl.DataFrame({"one": values.cast(pl.Float64), "other": truth.cast(pl.Float64)})
+        both = both.filter(pl.all_horizontal(pl.all().is_finite().fill_null(False)))
+        one, other = both["one"].to_numpy(), both["other"].to_numpy()
+        return (
+            both.height >= _MOST_FILLED * values.len()
+            and squared_correlation(one, other) >= _SAME_LINE
         )
-        if score >= _SUSPICIOUS:
-            is_copy = _is_copy(rows[column.name], rows[schema.target])
-            measure = "r2" if target.task == "number" else "roc_auc"
-            suspects.append(Leak(column=column.name, measure=measure, score=score, is_copy=is_copy))
-    return sorted(suspects, key=lambda leak: -leak.score)
+    codes = text_codes(values)
+    most_values = max(2 * len(asked.target.classes), len(asked.target.classes) + 2)
+    if len(np.unique(codes)) > most_values:
+        return False
+    return _agreement(codes, text_codes(truth)) >= _SAME_ANSWER
+
+
+def _agreement(codes: NDArray[np.int64], answers: NDArray[np.int64]) -> float:
+    """Return how often a value's most frequent answer is right, beyond chance: 0 to 1.
+
+    Source: Cohen, A Coefficient of Agreement for Nominal Scales (1960).
+    """
+    table = np.zeros((codes.max() + 1, answers.max() + 1))
+    np.add.at(table, (codes, answers), 1.0)
+    told = table.argmax(axis=1)[codes]
+    right = float((told == answers).mean())
+    shares = [np.bincount(c, minlength=table.shape[1]) / len(c) for c in (told, answers)]
+    chance = float(shares[0] @ shares[1])
+    return (right - chance) / (1 - chance) if chance < 1 else 0.0
+
+
+def _filled_for_one(column: Column, asked: Suspects) -> Leak | None:
+    """Return a leak where whether a cell is filled tells the answer."""
+    filled = _filled(asked.rows[column.name])
+    if not _FEWEST_FILLED <= filled.sum() <= len(filled) - _FEWEST_FILLED:
+        return None
+    for told, word in ((filled, "filled in"), (~filled, "empty")):
+        found = _only_for(told, asked)
+        if found is not None:
+            return _after(column, asked, word, *found)
+    return None
+
+
+def _filled(cells: pl.Series) -> NDArray[np.bool_]:
+    if cells.dtype == pl.String:
+        cells = text_of(cells)
+    elif cells.dtype.is_float():
+        cells = cells.fill_nan(None)
+    return cells.is_not_null().to_numpy()
+
+
+def _only_for(told: NDArray[np.bool_], asked: Suspects) -> tuple[str, float, float] | None:
+    """Return (for which answers cells are so, how surely, the score), or None."""
+    if asked.task == "number":
+        truth = asked.answers[:, 0]
+        score = squared_correlation(told.astype(np.float64), truth)
+        apart = roc_auc(told.astype(np.float64), truth)
+        higher = apart >= 0.5
+        if max(apart, 1 - apart) < _SUSPICIOUS:
+            return None
+        return ("high" if higher else "low") + " answers", max(apart, 1 - apart), score
+    truth = asked.target.encode(asked.rows[asked.schema.target]).astype(np.int64)
+    for code, name in enumerate(asked.target.classes):
+        of_class = truth == code
+        base, share = float(of_class.mean()), float(of_class[told].mean())
+        sure = (share - base) / (1 - base) if base < 1 else 0.0
+        covered = float(told[of_class].mean()) if of_class.any() else 0.0
+        enough = base * told.sum() > 1 and (1 - base) * told.sum() >= _FEWEST_FILLED / 2
+        if sure >= _ONLY_FOR_ONE and covered >= _LEAST_FILLED_OF_A_CLASS and enough:
+            score = roc_auc(of_class.astype(np.float64), told.astype(np.float64))
+            return f"'{name}'", share, score
+    return None
+
+
+def _after(
+    column: Column, asked: Suspects, word: str, whom: str, share: float, score: float
+) -> Leak:
+    target = asked.schema.target
+    return Leak(
+        kind="after_event",
+        columns=(column.name,),
+        measure=asked.measure,
+        score=score,
+        said=f"'{column.name}' is {word} almost only where '{target}' is {whom} "
+        f"({100 * share:.3g} of 100 such rows): it looks as if it were written down once the "
+        "answer was known",
+        action=ignoring(column.name),
+        more={"cells": word, "answer": whom},
+    )
 
 
 def _copies(rows: pl.DataFrame, schema: Schema, target: TargetEncoder) -> list[Leak]:
     """Return the columns of a table too small for scores that say what the target says."""
-    measure = "r2" if target.task == "number" else "roc_auc"
+    answers = np.zeros((rows.height, 0))
+    asked = Suspects(rows=rows, schema=schema, target=target, answers=answers)
     return [
-        Leak(column=column.name, measure=measure, score=1.0, is_copy=True)
+        _copy(column.name, asked, 1.0)
         for column in schema.used()
         if rows.height and _says_the_same(rows[column.name], rows[schema.target], target)
     ]
@@ -74,90 +293,8 @@ def _says_the_same(values: pl.Series, answers: pl.Series, target: TargetEncoder)
     return values.dtype.is_numeric() and bool((values == answers).fill_null(False).all())
 
 
-def _answers(answers: pl.Series, target: TargetEncoder) -> NDArray[np.float64]:
-    """Return float64 [N, K]: 0/1 for each class that has 5 rows (two classes: K = 1), or values."""
-    encoded = target.encode(answers)
-    if target.task != "classes":
-        return encoded.astype(np.float64)[:, None]
-    one_hot: NDArray[np.bool_] = np.equal(encoded[:, None], np.arange(len(target.classes)))
-    return one_hot[:, one_hot.sum(axis=0) >= 5].astype(np.float64)
-
-
-def _codes(values: pl.Series, column: Column) -> NDArray[np.int64]:
-    """Return a small whole number int64 [N] for each value, numbers and dates in bins."""
-    if column.kind == "category" or values.dtype == pl.String:
-        _, codes = np.unique(hash_values(text_of(values)), return_inverse=True)
-        return codes.astype(np.int64)
-    numbers = values.to_physical().cast(pl.Float64).fill_null(float("nan")).to_numpy()
-    finite = numbers[np.isfinite(numbers)]
-    if len(finite) == 0:
-        return np.zeros(len(numbers), np.int64)
-    bins = min(_MOST_BINS, max(len(finite) // _ROWS_A_BIN, 2))
-    edges = np.unique(np.quantile(finite, np.linspace(0, 1, bins + 1)[1:-1]))
-    codes = np.searchsorted(edges, numbers, side="right").astype(np.int64)
-    codes[~np.isfinite(numbers)] = len(edges) + 1
-    return codes
-
-
-def _rank_score(values: pl.Series, answers: NDArray[np.float64], target: TargetEncoder) -> float:
-    """Return how well the order of numbers alone tells two classes or a number; else 0."""
-    if not values.dtype.is_numeric() or values.null_count() or target.task == "classes":
-        return 0.0
-    ranks = values.cast(pl.Float64).rank().to_numpy()
-    if target.task == "two_classes":
-        area = _roc_auc(answers[:, 0], ranks)
-        return max(area, 1.0 - area)
-    others = pl.Series(answers[:, 0]).rank().to_numpy()
-    if np.ptp(ranks) == 0 or np.ptp(others) == 0:
-        return 0.0
-    return float(np.corrcoef(ranks, others)[0, 1] ** 2)
-
-
-def _cross_score(
-    codes: NDArray[np.int64], answers: NDArray[np.float64], target: TargetEncoder
-) -> float:
-    """Return the worse of two halves' scores, for the class it tells worst."""
-    half = np.arange(len(codes)) % 2 == 0
-    scores = []
-    for fit in (half, ~half):
-        guesses = _guesses(codes, answers, fit)
-        for k in range(answers.shape[1]):
-            truth = answers[~fit, k]
-            measure = _r2 if target.task == "number" else _roc_auc
-            scores.append(measure(truth, guesses[~fit, k]))
-    return min(scores) if scores else 0.0
-
-
-def _guesses(
-    codes: NDArray[np.int64], answers: NDArray[np.float64], fit: NDArray[np.bool_]
-) -> NDArray[np.float64]:
-    """Return the mean answers float64 [N, K] of each row's value among the rows to fit."""
-    size = int(codes.max()) + 1
-    counts = np.bincount(codes[fit], minlength=size)
-    means = np.empty((size, answers.shape[1]))
-    for k in range(answers.shape[1]):
-        sums = np.bincount(codes[fit], weights=answers[fit, k], minlength=size)
-        prior = answers[fit, k].mean()
-        means[:, k] = np.where(counts > 0, sums / np.maximum(counts, 1), prior)
-    return means[codes]
-
-
-def _roc_auc(truth: NDArray[np.float64], scores: NDArray[np.float64]) -> float:
-    """Return the area under the ROC curve, from mid-ranks; .5 where a class is absent."""
-    positives = float(truth.sum())
-    negatives = len(truth) - positives
-    if not positives or not negatives:
-        return 0.5
-    _, codes, counts = np.unique(scores, return_inverse=True, return_counts=True)
-    ends = np.cumsum(counts)
-    ranks = (ends - (counts - 1) / 2)[codes]
-    above = float(ranks[truth > 0].sum()) - positives * (positives + 1) / 2
-    return above / (positives * negatives)
-
-
-def _r2(truth: NDArray[np.float64], guesses: NDArray[np.float64]) -> float:
-    spread = float(((truth - truth.mean()) ** 2).sum())
-    return 1.0 - float(((truth - guesses) ** 2).sum()) / spread if spread else 0.0
+def _are_equal(values: pl.Series, answers: pl.Series) -> bool:
+    return bool((text_of(values) == text_of(answers)).fill_null(False).all())
 
 
 def _is_copy(values: pl.Series, answers: pl.Series) -> bool:

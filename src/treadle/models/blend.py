@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -65,6 +65,91 @@ def choose(
     return Blend(shares=shares, score=score(target, blended), alone=alone, won=won, drawn=drawn)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Beside:
+    """What came of asking whether other models beside the usual ones are better.
+
+    usual: the choice among the usual models
+    gain: the mean gain of the choice among all over the choice among the usual ones, on rows that
+          neither was chosen on; won: in how many of `halves` it was above 0
+    """
+
+    chosen: Blend
+    usual: Blend
+    gain: float
+    won: int
+    halves: int
+
+    @property
+    def is_better(self) -> bool:
+        return self.gain > 0 and self.won >= NEEDED_HALVES * max(self.halves, 1)
+
+
+def choose_beside(
+    predictions: Mapping[str, Array],
+    usual: Sequence[str],
+    target: Array,
+    score: Score,
+    *,
+    seed: int = 0,
+) -> Beside:
+    """Return a choice among all models where it is better than one among the usual, else this.
+
+    The more models there are, the better the best of them looks by luck. So the question is
+    settled on halves of the validation rows: both choices are made on one, and compared on the
+    other.
+    """
+    draw, gains = np.random.default_rng(seed), []
+    few = {name: predictions[name] for name in usual}
+    for _ in range(REPEATS):
+        order = draw.permutation(len(target))[: 2 * MOST_ROWS_A_HALF]
+        for chosen_on, judged_on in _two_ways(np.array_split(order, 2)):
+            if not _have_the_same_classes(target, chosen_on, judged_on):
+                continue
+            reached = [
+                _chosen_on(parts, target, score, chosen_on, judged_on)
+                for parts in (predictions, few)
+            ]
+            gains.append(reached[0] - reached[1])
+    sound = [gain for gain in gains if np.isfinite(gain)]
+    gain, won = (float(np.mean(sound)), sum(g > 0 for g in sound)) if sound else (0.0, 0)
+    best = choose(few, target, score, seed=seed)
+    found = Beside(chosen=best, usual=best, gain=gain, won=won, halves=len(sound))
+    return replace(found, chosen=_all_of(predictions, target, score)) if found.is_better else found
+
+
+REPEATS, NEEDED_HALVES, MOST_ROWS_A_HALF = 4, 0.6, 8_000
+
+
+def _two_ways(halves: list[Array]) -> list[tuple[Array, Array]]:
+    first, second = halves
+    return [(first, second), (second, first)]
+
+
+def _have_the_same_classes(target: Array, *parts: Array) -> bool:
+    if target.dtype.kind not in "iub":
+        return all(len(part) > 1 for part in parts)
+    whole = len(np.unique(target))
+    return all(len(np.unique(target[part])) == whole for part in parts)
+
+
+def _chosen_on(
+    predictions: Mapping[str, Array], target: Array, score: Score, rows: Array, judged_on: Array
+) -> float:
+    """Return what the choice made on some rows reaches on others."""
+    shares = _all_of({n: p[rows] for n, p in predictions.items()}, target[rows], score).shares
+    return score(target[judged_on], combine({n: predictions[n][judged_on] for n in shares}, shares))
+
+
+def _all_of(predictions: Mapping[str, Array], target: Array, score: Score) -> Blend:
+    """Return the best mixture of all models on these rows, whether by luck or not."""
+    alone = {name: score(target, part) for name, part in predictions.items()}
+    best = max(alone, key=lambda name: _rank(alone[name]))
+    shares = _greedy(predictions, target, score, best)
+    value = score(target, combine(predictions, shares))
+    return Blend(shares=shares, score=value, alone=alone, won=0, drawn=0)
+
+
 def combine(predictions: Mapping[str, Array], shares: Mapping[str, float]) -> Array:
     """Return the weighted mean of the members' predictions, float64.
 
@@ -76,6 +161,7 @@ def combine(predictions: Mapping[str, Array], shares: Mapping[str, float]) -> Ar
 
 
 NUM_SHARES = 20  # shares are multiples of 1/20
+IN_VAIN = 5  # after so many additions without anything better no better one is looked for
 
 
 def _greedy(
@@ -93,6 +179,8 @@ def _greedy(
         total = total + predictions[name]
         if max(scores) > kept_score:
             kept, kept_score = dict(counts), max(scores)
+        elif size - sum(kept.values()) >= IN_VAIN:
+            break
     whole = sum(kept.values())
     return {name: count / whole for name, count in kept.items() if count}
 

@@ -20,6 +20,7 @@ class TreeSettings(Frozen):
     min_data_in_leaf: int = 20
     feature_fraction: float = 0.3
     bagging_fraction: float = 0.8
+    lambda_l2: float = 0.0
     cat_smooth: float = 50.0
     cat_l2: float = 30.0
     min_data_per_group: int = 200

@@ -8,6 +8,7 @@ from treadle.contracts import Json
 from treadle.errors import RunError
 from treadle.folder import RunFolder
 from treadle.report.facts import number, record, records, text, texts, whole
+from treadle.report.money import money_first
 from treadle.report.sentences import (
     higher_is_better,
     meaning_of,
@@ -64,7 +65,8 @@ def answer(run: RunFolder) -> list[str]:
     if not result:
         return _unfinished(run)
     head = headline(result)
-    told = [figure_sentence(head, run), sure_sentence(head, run)] if head else []
+    told = money_first(result)
+    told += [figure_sentence(head, run), sure_sentence(head, run)] if head else []
     told += [stop_sentence(result), scorings_sentence(result)]
     return list(filter(None, told)) or ["The run ended without a figure to judge it by."]
 

@@ -20,12 +20,12 @@ from treadle.report.svg import (
     line,
     path,
     spanning,
-    tag,
     tick_row,
 )
 
 WIDTH = 440
 POINTS_SHOWN = 800
+BOLD = 1.12
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +69,7 @@ def _whisker(row: Whisker, scale: Scale, top: float) -> list[Markup]:
         words += f" [{raw(row.low)}, {raw(row.high)}]"
         hover += f", 95 % interval {raw(row.low)} to {raw(row.high)}"
         parts += _span(scale(row.low), scale(row.high), middle, f"whisker {kind}")
-    room = int((WIDTH - 30) / LETTER_WIDTH) - len(words)
+    room = int((WIDTH - 30) / (LETTER_WIDTH * (BOLD if row.ours else 1.0))) - len(words)
     return [
         *parts,
         dot(scale(row.value), middle, 4.5, f"dot {kind}", hover),
@@ -154,32 +154,6 @@ def ranking_curve(points: Sequence[tuple[float, float]]) -> Markup:
         parts.append(dot(x(recall), y(precision), 7, "hover", hover))
     middle = min(ordered, key=lambda point: abs(point[0] - 0.5))
     says = f"When {middle[0]:.0%} of all are found, {middle[1]:.0%} of those reported are right."
-    return drawing(WIDTH, height, says, *parts)
-
-
-def importance(rows: Sequence[Whisker], axis_words: str) -> Markup:
-    """Return a bar for each feature: how much worse it gets without it."""
-    reached = [x for r in rows for x in (r.value, r.low, r.high) if x is not None]
-    scale = Scale(min(0.0, *reached), max(1e-9, *reached), 12, WIDTH - 12)
-    height = 34 * len(rows) + 44
-    parts: list[object] = []
-    for place, row in enumerate(rows):
-        top = 34 * place + 4
-        left, right = sorted((scale(0), scale(row.value)))
-        hover = tag("title", f"{row.name}: {significant(row.value)}")
-        parts.append(label(12, top + 11, _cut(row.name, 40), "row-name other"))
-        parts.append(label(WIDTH - 12, top + 11, significant(row.value), "row-value end other"))
-        parts.append(
-            tag("rect", hover, x=left, y=top + 16, width=right - left, height=9, class_="bar")
-        )
-        if row.low is not None and row.high is not None:
-            parts.append(line(scale(row.low), top + 20, scale(row.high), top + 20, "whisker over"))
-    floor = height - 38
-    ticks = scale.ticks(5)
-    for value, words in zip(ticks, tick_row(ticks, scale), strict=True):
-        parts.append(label(scale(value), floor + 15, words, "tick middle"))
-    parts.append(label(WIDTH / 2, floor + 33, axis_words, "axis-words middle"))
-    says = "Importance: " + "; ".join(f"{row.name} {significant(row.value)}" for row in rows)
     return drawing(WIDTH, height, says, *parts)
 
 

@@ -22,9 +22,12 @@ from treadle.report.charts import calibration, ranking_curve, scatter
 from treadle.report.confusion import confusion
 from treadle.report.curves import CurveChart, Mark, curve_chart, epochs_of, grouped, series_of
 from treadle.report.facts import number, pairs, record, records, text, texts, whole
+from treadle.report.goes_by import goes_by
 from treadle.report.longer import longer
+from treadle.report.money import calibration_note, worth
 from treadle.report.noticed import noticed
 from treadle.report.sentences import sentence_for
+from treadle.report.tuned import tuned
 from treadle.report.words import sentence
 
 HERE = Path(__file__).parent
@@ -66,9 +69,14 @@ def render(run: RunFolder) -> str:
         **_figures(head, result, findings),
         **_training(run, head, result, plan, events),
         **_mistakes(head, findings),
+        worth=worth(result, findings),
+        goes_by=goes_by(findings, head.metric if head else ""),
+        running=texts(record(result.get("running")).get("sentences")),
+        calibration_note=calibration_note(findings),
         **_data(findings),
         members=sections.members(run, findings),
         longer=longer(run),
+        tuned=tuned(run),
         noticed=noticed(result),
         blend_sentence=sentence(text(findings.get("blend_sentence"))),
         advice=[sentence(words) for words in texts(result.get("advice"))],
@@ -204,7 +212,6 @@ def _mistakes(head: Headline | None, findings: Json) -> Json:
         "calibration": calibration(sorted(observed)) if len(observed) > 1 else None,
         "ranking": ranking_curve(curve) if len(curve) > 1 else None,
         "scatter": scatter(dots, text(findings.get("target")) or "value") if dots else None,
-        "importance": sections.importance_chart(findings, head.metric if head else ""),
         "wrong_photos": sections.wrong_photos(findings),
         "examples": sections.plain_table(findings.get("examples")),
         "items": sections.plain_table(findings.get("items")),

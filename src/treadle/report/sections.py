@@ -10,7 +10,7 @@ from markupsafe import Markup
 from treadle.contracts import Json
 from treadle.folder import RunFolder
 from treadle.report.answer import Headline, capitalised
-from treadle.report.charts import Whisker, importance, whiskers
+from treadle.report.charts import Whisker, whiskers
 from treadle.report.facts import number, record, records, text
 from treadle.report.sentences import higher_is_better, is_share, meaning_of
 from treadle.report.spoken import raw, significant
@@ -129,19 +129,6 @@ def shares_chart(head: Headline | None, result: Json) -> Markup | None:
     lowest = min(0.0, *(row.value for row in rows))
     told = "; ".join(f"{row.name} {raw(row.value)}" for row in rows)
     return whiskers(rows, "0 to 1, further right is better", told, Scale(lowest, 1.0, 12, 428))
-
-
-def importance_chart(findings: Json, metric: str) -> Markup | None:
-    """Return the columns that matter most, or None where they were not measured."""
-    rows = []
-    for entry in records(findings.get("importance")):
-        drop, low, high = (number(entry.get(key)) for key in ("drop", "low", "high"))
-        if drop is not None:
-            name = text(entry.get("feature"))
-            rows.append(Whisker(name=name, value=drop, low=low, high=high, ours=True))
-    rows.sort(key=lambda row: -row.value)
-    words = f"how much worse {metric or 'the metric'} gets when the column is shuffled"
-    return importance(rows[:15], words) if rows else None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,7 +18,7 @@ from treadle.report.sentences import sentence_for
 __all__ = ["explain", "runs_table", "sentence_for"]
 
 ROUTINE = ("plan", "forecast", "forecast_check", "track_record")
-TOLD_ELSEWHERE = ("start", "data", "split", "stop", "test", "verdict", *ROUTINE)
+TOLD_ELSEWHERE = ("start", "data", "split", "stop", "test", "verdict", "money", *ROUTINE)
 SERIOUS = ("error", "bad", "severe", "serious", "critical", "high", "warning", "warn", "medium")
 
 
@@ -30,7 +30,11 @@ def explain(run: Path | str) -> list[str]:
     folder = RunFolder.open(run)
     plan, result = readable(folder, "plan.json"), readable(folder, "result.json")
     findings = readable(folder, "findings.json")
-    told = [*answer(folder), text(plan.get("task_sentence"))]
+    told = answer(folder)
+    told += [
+        s for key in ("money", "running") for s in texts(record(result.get(key)).get("sentences"))
+    ]
+    told += [text(plan.get("task_sentence"))]
     told += texts(findings.get("split_sentences"))
     told += [problem for entry in records(findings.get("health")) if (problem := _problem(entry))]
     told += [text(member.get("sentence")) for member in records(findings.get("members"))]

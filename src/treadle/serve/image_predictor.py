@@ -20,6 +20,7 @@ from treadle.models.vision import PhotoShape, load_backbone
 from treadle.models.vision_engine import backbone_like
 from treadle.models.vision_head import build_head
 from treadle.models.vision_unfrozen import MapsMaker, UnfrozenSettings, build_unfrozen
+from treadle.serve.answering import Answering
 from treadle.tensors import read_tensors
 
 PHOTOS_AT_ONCE = 256
@@ -42,6 +43,7 @@ class ImagePredictor:
         self.columns_as_text = []
         self.columns_learned = []
         self.target = TargetEncoder.model_validate(facts["target"])
+        self.answering = Answering(facts, self.target)
         count = len(self.target.classes)
         self.is_unfrozen = facts["member"] == "unfrozen"
         shape = {"keeps_aspect": False} if self.is_unfrozen else facts["facts"]["shape"]
@@ -75,11 +77,7 @@ class ImagePredictor:
         problems = found.problems | dict.fromkeys(outside, _OUTSIDE)
         probabilities = self._probabilities(found.values)
         sound = pl.Series([i not in problems for i in range(len(paths))])
-        labels = self.target.decode(probabilities.argmax(axis=1)).alias("prediction")
-        answers = [labels] + [
-            pl.Series(f"probability_{name}", probabilities[:, i].astype(np.float64))
-            for i, name in enumerate(self.target.classes)
-        ]
+        answers, _ = self.answering.answers(probabilities, pl.DataFrame(height=len(paths)))
         empty = [
             series.zip_with(sound, pl.Series([None], dtype=series.dtype)) for series in answers
         ]

@@ -8,8 +8,9 @@ from typing import Any, Protocol
 import polars as pl
 
 from treadle.contracts import Json
-from treadle.errors import BrokenCheckpointError, RunError
+from treadle.errors import RunError
 from treadle.folder import RunFolder
+from treadle.serve.unchanged import as_written
 
 
 class Predictor(Protocol):
@@ -39,27 +40,7 @@ def load_predictor(folder: Path) -> Predictor:
     Raises: RunError when there is none, a newer Treadle wrote it, or it was changed.
     """
     facts = read_facts(folder)
-    try:
-        return _predictor(folder, facts)
-    except NOT_AS_WRITTEN as error:
-        raise RunError(
-            f"the model at {folder} is not as training left it: {_said(error)}.",
-            "Take an untouched copy of the run, or train again.",
-        ) from error
-
-
-NOT_AS_WRITTEN = (
-    *(LookupError, TypeError, ValueError, ArithmeticError, AttributeError, RuntimeError, OSError),
-    BrokenCheckpointError,
-)
-"""What building a model can raise where its files do not fit together."""
-
-
-def _said(error: BaseException) -> str:
-    """Return the beginning of what an error says."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    words = f"{type(error).__name__}: " if isinstance(error, LookupError) else ""
-    return (words + " ".join(lines))[:300].rstrip(".")
+    return as_written(folder, lambda: _predictor(folder, facts))
 
 
 def _predictor(folder: Path, facts: Json) -> Predictor:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 import numpy as np
 import polars as pl
@@ -18,6 +19,10 @@ from treadle.contracts import Json, Layout
 from treadle.data.frames import to_frame
 from treadle.data.scaling import NumberScaler
 from treadle.data.tables import TableEncoder, TargetEncoder
+from treadle.serve.answering import Answering
+from treadle.serve.background import read_background
+from treadle.serve.reasons import Reasons, check_count
+from treadle.serve.unchanged import as_written
 from treadle.tensors import read_tensors
 
 LOOK_FROM_ROWS = 262_144
@@ -33,65 +38,97 @@ class TablePredictor:
     """The model of a table: its encoders, its members and their weights in the blend."""
 
     def __init__(self, folder: Path, facts: Json) -> None:
+        self.folder = folder
         self.encoder = TableEncoder.model_validate(facts["encoder"])
         self.target = TargetEncoder.model_validate(facts["target"])
         self.blend = _Blend.model_validate(facts["blend"]).root
         self.columns_as_text = self.encoder.table.columns_as_text()
-        self.columns_learned = self.encoder.feature_columns
         _check(self.encoder, self.target)
+        self.answering = Answering(facts, self.target, self.encoder.table)
+        self.columns_learned = [*self.encoder.feature_columns, *self.answering.columns]
         expected = self.encoder.layout(self.target.task, self.target.num_outputs)
         for member in (facts["members"][name] for name in self.blend):
             layout = Layout.model_validate(member["layout"])
             if layout.model_copy(update={"num_numbers": expected.num_numbers}) != expected:
                 raise ValueError("a member was trained on other columns or classes")
-        makers: dict[str, Callable[[Path, Json], Member]] = {"trees": _Trees, "neural": _Network}
-        self.members = {name: makers[name](folder, facts["members"][name]) for name in self.blend}
+        self.members = {name: _member(folder, name, facts["members"][name]) for name in self.blend}
 
-    def predict(self, data: Any) -> pl.DataFrame:
-        """Return the rows of `data` with `prediction`, and `probability_<class>` for classes."""
-        return self.answer(data)[0]
+    def predict(self, data: Any, *, reasons: int = 0) -> pl.DataFrame:
+        """Return the rows of `data` with `prediction`, and `probability_<class>` for classes.
 
-    def answer(self, data: Any) -> tuple[pl.DataFrame, list[str]]:
+        A model that was fitted for costs answers what costs least; a number stands unmoved in
+        `expected` then.
+
+        reasons: how many reasons each row gets, in `reason_1`, `reason_2` …
+        """
+        return self.answer(data, reasons=reasons)[0]
+
+    def answer(self, data: Any, *, reasons: int = 0) -> tuple[pl.DataFrame, list[str]]:
         """Return what `predict` does, and what must be said of it."""
+        check_count(reasons)
+        explained = self._reasons if reasons else None
         frame = to_frame(data)
         encoded = self.encoder.encode_rows(frame)
         sound = encoded.problems.is_null().to_numpy()
         predicted = self._blended(encoded.arrays)
-        columns = self._columns(predicted, sound, encoded.problems, frame.columns)
+        answers, undecided = self.answering.answers(predicted, frame)
+        columns = _columns(answers, sound, undecided, encoded.problems, frame.columns)
+        if explained is not None:
+            said = self.answering.said(answers, predicted, undecided)
+            found = explained.of(frame, encoded.arrays, said, sound, reasons)
+            columns[len(answers) : len(answers)] = found
         notes = _unseen_words(encoded.unseen) + _replaced_words(frame.columns, columns)
         return frame.with_columns(columns), notes
+
+    @cached_property
+    def _reasons(self) -> Reasons:
+        """Raises: RunError when the model keeps nothing to compare rows with."""
+
+        def build() -> Reasons:
+            kept = read_background(self.folder, self.encoder)
+            return Reasons(self.chances, kept, self.encoder, self.target)
+
+        return as_written(self.folder, build)
+
+    def chances(self, arrays: dict[str, NDArray[Any]]) -> NDArray[Any]:
+        """Return probabilities as they are said, float64 [N, C], or a number foretold, [N, 1]."""
+        found = self._blended(arrays).astype(np.float64)
+        return found[:, None] if found.ndim == 1 else self.answering.calibrator(found)
 
     def _blended(self, arrays: dict[str, NDArray[Any]]) -> NDArray[Any]:
         parts = [weight * self.members[name](arrays) for name, weight in self.blend.items()]
         total: NDArray[Any] = np.sum(parts, axis=0)
         return total
 
-    def _columns(
-        self,
-        predicted: NDArray[Any],
-        sound: NDArray[np.bool_],
-        problems: pl.Series,
-        taken: list[str],
-    ) -> list[pl.Series]:
-        kept = pl.Series(sound)
-        if self.target.task == "number":
-            answers = [pl.Series("prediction", predicted.astype(np.float64))]
-        else:
-            labels = self.target.decode(predicted.argmax(axis=1)).alias("prediction")
-            answers = [labels] + [
-                pl.Series(f"probability_{name}", predicted[:, i].astype(np.float64))
-                for i, name in enumerate(self.target.classes)
-            ]
-        empty = [series.zip_with(kept, pl.Series([None], dtype=series.dtype)) for series in answers]
-        if sound.all() and "problem" not in taken:
-            return empty
-        return [*empty, problems.alias("problem")]
+
+def _columns(
+    answers: list[pl.Series],
+    sound: NDArray[np.bool_],
+    undecided: pl.Series,
+    problems: pl.Series,
+    taken: list[str],
+) -> list[pl.Series]:
+    """Return the answers, empty where a row cannot be read; undecided ones keep probabilities."""
+    kept = [pl.Series(sound)] * len(answers)
+    kept[0] = kept[0] & undecided.is_null()
+    empty = [
+        series.zip_with(keep, pl.Series([None], dtype=series.dtype))
+        for series, keep in zip(answers, kept, strict=True)
+    ]
+    if bool(kept[0].all()) and "problem" not in taken:
+        return empty
+    told = problems.zip_with(problems.is_not_null(), undecided)
+    return [*empty, told.alias("problem")]
 
 
-class _Blend(RootModel[dict[Literal["trees", "neural"], FiniteFloat]]):
+MemberName: TypeAlias = Annotated[str, Field(pattern=r"^(trees|neural)(-\d{1,4})?$")]
+"""The usual models, and those of other settings that were tried beside them."""
+
+
+class _Blend(RootModel[dict[MemberName, FiniteFloat]]):
     """The weight of each member in the answer."""
 
-    root: dict[Literal["trees", "neural"], FiniteFloat] = Field(min_length=1)
+    root: dict[MemberName, FiniteFloat] = Field(min_length=1)
 
 
 def _check(encoder: TableEncoder, target: TargetEncoder) -> None:
@@ -123,19 +160,23 @@ def _replaced_words(given: list[str], answers: list[pl.Series]) -> list[str]:
     return [f"The data had {', '.join(replaced)} already: the new answers stand in their place."]
 
 
+def _member(folder: Path, name: str, facts: Json) -> Member:
+    return (_Trees if name.startswith("trees") else _Network)(folder, name, facts)
+
+
 class _Trees:
-    def __init__(self, folder: Path, facts: Json) -> None:
+    def __init__(self, folder: Path, name: str, facts: Json) -> None:
         from treadle.models.trees import Trees
 
         self.trees = Trees(Layout.model_validate(facts["layout"]))
-        self.trees.load_state_dict(read_tensors(folder / "trees.safetensors"))
+        self.trees.load_state_dict(read_tensors(folder / f"{name}.safetensors"))
 
     def __call__(self, arrays: dict[str, NDArray[Any]]) -> NDArray[Any]:
         return self.trees.predict({n: torch.from_numpy(a) for n, a in arrays.items()}).numpy()
 
 
 class _Network:
-    def __init__(self, folder: Path, facts: Json) -> None:
+    def __init__(self, folder: Path, name: str, facts: Json) -> None:
         from treadle.models.tabular import build
         from treadle.models.tabular_settings import TabularSettings
 
@@ -150,7 +191,7 @@ class _Network:
             seed=0,
             settings=TabularSettings.model_validate(facts["settings"]),
         )
-        network.load_state_dict(read_tensors(folder / "neural.safetensors", finite=True))
+        network.load_state_dict(read_tensors(folder / f"{name}.safetensors", finite=True))
         self.inference = Inference(network)
 
     def __call__(self, arrays: dict[str, NDArray[Any]]) -> NDArray[Any]:

@@ -1,0 +1,223 @@
+"""What the test rows cost under the model's answers, and what they would cost without it."""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from treadle.api.answers import Answers, Part
+from treadle.api.goal_of import Goal
+from treadle.api.money_words import money_sentences
+from treadle.contracts import Json
+from treadle.costs import OF_TWO
+from treadle.data.amounts import read_amounts
+from treadle.data.tables import Schema, TargetEncoder
+from treadle.decision import ClassDecision, Columns, NumberDecision, Outcomes, TwoClassDecision
+from treadle.study.money_interval import mean_interval
+from treadle.study.tradeoff import tradeoff
+
+Array: TypeAlias = NDArray[Any]
+CASES = 1_000.0
+MOST_PAIRS = 8
+SAME_MODEL = "the same model"
+
+
+def money_of(
+    goal: Goal,
+    answers: Answers,
+    target: TargetEncoder,
+    train: Array,
+    test: Part,
+    *,
+    schema: Schema | None = None,
+) -> tuple[Json, Json]:
+    """Return result.json's "money" and what the report draws of it.
+
+    train: what is true of the train rows, for rules that know no column
+    """
+    columns = read_amounts(test.rows, goal.costs.columns, schema)[0] if goal.costs.columns else {}
+    decision, charts = answers.decision, {}
+    one_more, more = 0.0, {}
+    if isinstance(decision, TwoClassDecision):
+        outcomes = Outcomes.of(goal.costs, columns, len(test.truth))
+        paid = outcomes.paid(test.truth, answers.said_test == 1)
+        rules = _two_class_rules(goal, outcomes, test, answers)
+        one_more = _one_more(outcomes, test.truth)
+        charts = {"money_curve": tradeoff(decision, outcomes, answers.test[:, 1], test.truth)}
+        more = _two_class_facts(goal, decision, outcomes, test.truth, answers, train.mean())
+    elif isinstance(decision, ClassDecision):
+        paid = decision.paid(test.truth, answers.said_test, columns)
+        rules = _class_rules(decision, target, train, test, answers, columns)
+        more = {"pairs": _pairs(decision, target, test.truth, answers.said_test, columns, goal)}
+    else:
+        assert isinstance(decision, NumberDecision)
+        paid = decision.paid(test.truth, answers.said_test, columns)
+        rules = _number_rules(decision, train, test, columns)
+    money: Json = {
+        "in_money": goal.in_money,
+        "unit": goal.costs.unit,
+        "per": "year" if goal.cases_a_year is not None else "1,000 cases",
+        "cases": _scale(goal),
+        "volume": goal.volume_words,
+        "capacity": goal.capacity,
+        "positive": goal.positive,
+        "model": _figure(paid, test.clusters, one_more, _scale(goal)),
+        "rules": [_rule(name, cost, paid, test.clusters, one_more, goal) for name, cost in rules],
+        **more,
+    }
+    return money | {"sentences": money_sentences(money, target)}, charts
+
+
+def _scale(goal: Goal) -> float:
+    return CASES if goal.cases_a_year is None else goal.cases_a_year
+
+
+def _figure(values: Array, clusters: Array | None, one_more: float, scale: float) -> Json:
+    low, high = mean_interval(values, clusters, one_more=one_more)
+    return {"cost": float(values.mean()) * scale, "low": low * scale, "high": high * scale}
+
+
+def _rule(
+    name: str, cost: Array, paid: Array, clusters: Array | None, one_more: float, goal: Goal
+) -> Json:
+    """Return what a rule costs, and what the model saves against it on the same rows."""
+    low, high = mean_interval(cost - paid, clusters, one_less=one_more)
+    return {
+        "name": name,
+        "without_model": not name.startswith(SAME_MODEL),
+        **_figure(cost, clusters, 0.0, _scale(goal)),
+        "saved": float((cost - paid).mean()) * _scale(goal),
+        "saved_low": low * _scale(goal),
+        "saved_high": high * _scale(goal),
+    }
+
+
+def _one_more(outcomes: Outcomes, truth: Array) -> float:
+    """Return what one more mistake than was seen may cost: the dearer kind's average."""
+    kinds = [(outcomes.missed, truth == 1), (outcomes.false_alarm, truth == 0)]
+    return max([0.0, *(float(cost[rows].mean()) for cost, rows in kinds if rows.any())])
+
+
+def _two_class_rules(
+    goal: Goal,
+    outcomes: Outcomes,
+    test: Part,
+    answers: Answers,
+) -> list[tuple[str, Array]]:
+    """Return what doing without the model would cost, row by row, and its plain threshold."""
+    none = outcomes.paid(test.truth, np.zeros(len(test.truth), bool))
+    every = outcomes.paid(test.truth, np.ones(len(test.truth), bool))
+    if goal.capacity is not None and goal.capacity < 1:
+        share = float((answers.said_test == 1).mean())
+        drawn = "as many, taken at random"
+        return [("doing nothing", none), (drawn, (1 - share) * none + share * every)]
+    even = outcomes.paid(test.truth, answers.test[:, 1] > 0.5)
+    return [
+        ("doing nothing", none),
+        ("flagging everything", every),
+        (f"{SAME_MODEL}, flagging from 0.5 on", even),
+    ]
+
+
+def _two_class_facts(
+    goal: Goal,
+    decision: TwoClassDecision,
+    outcomes: Outcomes,
+    truth: Array,
+    answers: Answers,
+    positives: float,
+) -> Json:
+    """Return the confusion in money, and from where on a case is flagged.
+
+    positives: their share in training
+    """
+    said = answers.said_test
+    when = {"missed": (1, 0), "false_alarm": (0, 1), "caught": (1, 1), "passed": (0, 0)}
+    found = []
+    for word in OF_TWO:
+        rows = (truth == when[word][0]) & (said == when[word][1])
+        cost = float(getattr(outcomes, word)[rows].sum()) / len(truth)
+        found.append(
+            {
+                "outcome": word,
+                "rows": int(rows.sum()),
+                "cases": float(rows.mean()) * _scale(goal),
+                "cost": cost * _scale(goal),
+            }
+        )
+    return {
+        "outcomes": found,
+        "majority": "nothing" if positives <= 0.5 else "everything",
+        "threshold": decision.threshold,
+        "margin": decision.margin,
+        "flagged": float((said == 1).mean()),
+    }
+
+
+def _class_rules(
+    decision: ClassDecision,
+    target: TargetEncoder,
+    train: Array,
+    test: Part,
+    answers: Answers,
+    columns: Columns,
+) -> list[tuple[str, Array]]:
+    shares = np.bincount(train, minlength=len(target.classes)) / len(train)
+    common = int(shares.argmax())
+    cheapest = int(decision.answer(np.tile(shares, (len(test.truth), 1)), columns)[0])
+    rules = [(f"always '{target.classes[common]}', the majority rule", common)]
+    if cheapest != common:
+        rules.append((f"always '{target.classes[cheapest]}', the cheapest single answer", cheapest))
+    return [
+        *((name, _always(decision, test.truth, code, columns)) for name, code in rules),
+        (
+            f"{SAME_MODEL}, saying the most probable class",
+            decision.paid(test.truth, answers.test.argmax(axis=1), columns),
+        ),
+    ]
+
+
+def _always(decision: ClassDecision, truth: Array, code: int, columns: Columns) -> Array:
+    return decision.paid(truth, np.full(len(truth), code), columns)
+
+
+def _pairs(
+    decision: ClassDecision,
+    target: TargetEncoder,
+    truth: Array,
+    said: Array,
+    columns: Columns,
+    goal: Goal,
+) -> list[Json]:
+    """Return the mistakes that cost most in all."""
+    count, scale = len(target.classes), _scale(goal) / len(truth)
+    places = truth * count + said
+    paid = np.bincount(places, weights=decision.paid(truth, said, columns), minlength=count**2)
+    rows = np.bincount(places, minlength=count**2)
+    dearest = np.argsort(-np.abs(paid), kind="stable")[:MOST_PAIRS]
+    return [
+        {
+            "true": target.classes[place // count],
+            "said": target.classes[place % count],
+            "rows": int(rows[place]),
+            "cases": float(rows[place]) * scale,
+            "cost": float(paid[place]) * scale,
+        }
+        for place in dearest.tolist()
+        if paid[place] != 0
+    ]
+
+
+def _number_rules(
+    decision: NumberDecision, train: Array, test: Part, columns: Columns
+) -> list[tuple[str, Array]]:
+    rows = len(test.truth)
+    level = float(np.clip(decision.level(columns, rows).mean(), 0.0, 1.0))
+    answers = {
+        "always the average": np.full(rows, float(train.mean())),
+        "always the one number that costs least": np.full(rows, float(np.quantile(train, level))),
+        f"{SAME_MODEL}, its numbers not moved": test.predicted,
+    }
+    return [(name, decision.paid(test.truth, said, columns)) for name, said in answers.items()]
