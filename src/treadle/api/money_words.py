@@ -31,7 +31,7 @@ def money_sentences(money: Json, target: TargetEncoder) -> list[str]:
 def amount(value: float, unit: str) -> str:
     """Return money with three digits that count: 41,200, €12.3 million."""
     size = abs(value)
-    if size >= 10e6:
+    if size >= 1e6:
         said = f"{significant(size / 1e6, 3)} million"
     else:
         said = significant(size, 3)
