@@ -18,6 +18,7 @@ from tests.conftest import Finished
 from tests.safety.test_model_folders import NONSENSE, changed, places
 from treadle.api.predict import predict
 from treadle.errors import OptionError, RunError, UserError
+from treadle.serve import reasons
 from treadle.serve.predictor import load_predictor
 
 NAMES = ["reason_1", "reason_2", "reason_3"]
@@ -46,6 +47,20 @@ def test_each_reason_names_a_column_its_cell_and_what_is_usual(told: pl.DataFram
             cell = row[found["column"]]
             assert f"{found['column']} {'empty' if cell is None else ''}" in row[name]
             assert "(usual " in row[name] or "(as usual)" in row[name]
+
+
+def test_it_is_said_how_long_many_reasons_take_and_they_stay_the_same(
+    table_run: Finished, told: pl.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard: list[str] = []
+    model = load_predictor(table_run.path / "model")
+    found, _ = model.answer(table_run.tested, reasons=3, tell=heard.append)  # type: ignore[attr-defined]
+    assert heard == [] and found.equals(told)
+    monkeypatch.setattr(reasons, "ROWS_AT_ONCE", 7)
+    monkeypatch.setattr(reasons, "LONG_SECONDS", 0.0)
+    found, _ = model.answer(table_run.tested, reasons=3, tell=heard.append)  # type: ignore[attr-defined]
+    assert len(heard) == 1 and heard[0].startswith(f"the reasons of {found.height} rows take about")
+    assert found.equals(told)
 
 
 def test_a_row_has_the_same_reasons_alone_twice_and_in_another_order(

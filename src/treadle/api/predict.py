@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,12 +32,13 @@ def predict(
     photos: str | None = None,
     top: int = 10,
     reasons: int = 0,
+    tell: Callable[[str], None] = lambda words: None,
 ) -> tuple[Path, Json]:
     """Predict the rows of files and write them; return the file and a summary.
 
     out: .csv, .tsv, .parquet or .jsonl; by default predictions.csv in the present folder
     photos: the folder that a CSV's photos lie in; by default the CSV's own
-    reasons: tables: how many reasons each row gets
+    reasons: tables: how many reasons each row gets; tell: hears how long they take
 
     Raises: UserError for a run that cannot predict, or data that does not fit it.
     """
@@ -64,7 +65,8 @@ def predict(
         rows, notes = _read(data, sheet, predictor)
         if kind == "table":
             try:
-                found, said = predictor.answer(rows, reasons=reasons)  # type: ignore[attr-defined]
+                answer = predictor.answer  # type: ignore[attr-defined]
+                found, said = answer(rows, reasons=reasons, tell=tell)
             except DataError as error:
                 raise DataError(f"{', '.join(data)}: {error.message}", error.hint) from error
             notes += said

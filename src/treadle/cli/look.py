@@ -88,8 +88,16 @@ def predict(
     """Predict new rows, in their order, beside their columns."""
     from treadle.api.predict import predict as predict_data
 
+    progress = terminal.console(stderr=True)
     place, summary = predict_data(
-        run, data, out=out, sheet=sheet, photos=photos, top=top, reasons=reasons
+        run,
+        data,
+        out=out,
+        sheet=sheet,
+        photos=photos,
+        top=top,
+        reasons=reasons,
+        tell=lambda words: terminal.say(progress, words, bullet="• "),
     )
     if json:
         terminal.print_json(summary)

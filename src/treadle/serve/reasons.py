@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
@@ -18,8 +19,13 @@ from treadle.serve.reason_words import cell_beside_usual, cells_in_words, reason
 from treadle.serve.shapley import Explainer, ranked
 
 Array: TypeAlias = NDArray[Any]
+Tell: TypeAlias = Callable[[str], None]
 
 MOST_REASONS = 20
+ROWS_AT_ONCE = 200
+LONG_SECONDS = 20.0
+"""From how many seconds on it is said how long the reasons will take."""
+
 SMALLEST = 1e-6
 
 
@@ -64,16 +70,22 @@ class Reasons:
         self.explainer = Explainer(value, background, places, self.shown)
 
     def of(
-        self, frame: pl.DataFrame, arrays: dict[str, Array], said: Array, sound: Array, count: int
+        self,
+        frame: pl.DataFrame,
+        arrays: dict[str, Array],
+        said: Array,
+        sound: Array,
+        count: int,
+        tell: Tell = lambda words: None,
     ) -> list[pl.Series]:
         """Return `reason_1`, `reason_2` …, String [N], the strongest first; fewer leave nulls.
 
         frame: what the user gave; arrays: the same encoded; said: the class of each answer,
-        int64 [N]; sound: which rows could be read
+        int64 [N]; sound: which rows could be read; tell: hears where it takes long
         """
         rows = np.flatnonzero(sound)
         asked = said[rows] if self.target.task == "classes" else self._asked(len(rows))
-        parts = self.parts({name: array[rows] for name, array in arrays.items()}, asked)
+        parts = self._all_parts({name: a[rows] for name, a in arrays.items()}, asked, tell)
         order = ranked(parts, self.shown)[:, :count]
         told: list[list[str | None]] = [[None] * frame.height for _ in range(count)]
         words = self._cells(frame[rows]) if len(rows) else {}
@@ -84,6 +96,19 @@ class Reasons:
                     break  # the others are nothing, too
                 told[number][row] = self._told(words, place, int(group), effect, asked[place])
         return [pl.Series(f"reason_{i + 1}", cells, pl.String) for i, cells in enumerate(told)]
+
+    def _all_parts(self, arrays: dict[str, Array], asked: Array, tell: Tell) -> Array:
+        """Return the parts of all rows, some at a time; `tell` hears how long the rest takes."""
+        began, found = time.monotonic(), []
+        for start in range(0, max(len(asked), 1), ROWS_AT_ONCE):
+            some = slice(start, start + ROWS_AT_ONCE)
+            found.append(self.parts({n: a[some] for n, a in arrays.items()}, asked[some]))
+            left = (len(asked) / ROWS_AT_ONCE - 1) * (time.monotonic() - began)
+            if start == 0 and left > LONG_SECONDS:
+                took = f"{left:.0f} seconds" if left < 90 else f"{left / 60:.0f} minutes"
+                tell(f"the reasons of {len(asked):,} rows take about {took}.")
+        parts: Array = np.concatenate(found)
+        return parts
 
     def parts(self, arrays: dict[str, Array], asked: Array) -> Array:
         """Return what each group of columns did, float64 [N, G]: equal to the last digits told."""

@@ -63,8 +63,13 @@ class TablePredictor:
         """
         return self.answer(data, reasons=reasons)[0]
 
-    def answer(self, data: Any, *, reasons: int = 0) -> tuple[pl.DataFrame, list[str]]:
-        """Return what `predict` does, and what must be said of it."""
+    def answer(
+        self, data: Any, *, reasons: int = 0, tell: Callable[[str], None] = lambda words: None
+    ) -> tuple[pl.DataFrame, list[str]]:
+        """Return what `predict` does, and what must be said of it.
+
+        tell: hears how long reasons take, before they are done
+        """
         check_count(reasons)
         explained = self._reasons if reasons else None
         frame = to_frame(data)
@@ -75,7 +80,7 @@ class TablePredictor:
         columns = _columns(answers, sound, undecided, encoded.problems, frame.columns)
         if explained is not None:
             said = self.answering.said(answers, predicted, undecided)
-            found = explained.of(frame, encoded.arrays, said, sound, reasons)
+            found = explained.of(frame, encoded.arrays, said, sound, reasons, tell)
             columns[len(answers) : len(answers)] = found
         notes = _unseen_words(encoded.unseen) + _replaced_words(frame.columns, columns)
         return frame.with_columns(columns), notes
