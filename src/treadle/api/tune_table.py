@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from treadle.api.member import Member
 from treadle.api.options import FitOptions
@@ -31,50 +32,30 @@ def family_of(
     trained: Timed, data: TableData, options: FitOptions, metric: Metric, place: Place
 ) -> Family:
     """Return what may be tried beside a usual model."""
-    make = _trees if trained.member.name == "trees" else _network
-    return make(trained, data, options, metric, place)
+    model = trained.member.name
+    usual: Any
+    train: Callable[..., Member]
+    shorter: Callable[[Any, float], Any]
+    if model == "trees":
+        usual, all_dials = tree_settings(data, options), dials.TREES
+        train, shorter = fit_trees, _shorter_trees
+    else:
+        from treadle.models.tabular_settings import TabularSettings
 
-
-def _trees(
-    trained: Timed, data: TableData, options: FitOptions, metric: Metric, place: Place
-) -> Family:
-    usual = tree_settings(data, options)
-
-    def fit(name: str, changes: Json, share: float, until: StopCondition) -> Member:
-        trial = {"changes": changes, "share": share}
-        where = member_place(place, name, options, "table", model="trees", trial=trial)
-        settings = _shorter_trees(usual.model_copy(update=changes), share)
-        whole = until | _asked(options, share)
-        return fit_trees(data, options, metric, whole, where, Beside(name, settings))
-
-    return Family(
-        name="trees",
-        usual=usual.model_dump(),
-        dials=[dial for dial in dials.TREES if _is_free(dial, options, data)],
-        member=trained.member,
-        overhead=trained.overhead,
-        fit=fit,
-    )
-
-
-def _network(
-    trained: Timed, data: TableData, options: FitOptions, metric: Metric, place: Place
-) -> Family:
-    from treadle.models.tabular_settings import TabularSettings
-
-    usual = TabularSettings.model_validate(trained.member.facts["settings"])
+        usual = TabularSettings.model_validate(trained.member.facts["settings"])
+        all_dials = dials.NETWORK
+        train, shorter = fit_network, _shorter_network
 
     def fit(name: str, changes: Json, share: float, until: StopCondition) -> Member:
         trial = {"changes": changes, "share": share}
-        where = member_place(place, name, options, "table", model="neural", trial=trial)
-        settings = _shorter_network(usual.model_copy(update=changes), share)
-        whole = until | _asked(options, share)
-        return fit_network(data, options, metric, whole, where, Beside(name, settings))
+        where = member_place(place, name, options, "table", model=model, trial=trial)
+        beside: Beside[Any] = Beside(name, shorter(usual.model_copy(update=changes), share))
+        return train(data, options, metric, until | _asked(options, share), where, beside)
 
     return Family(
-        name="neural",
+        name=model,
         usual=usual.model_dump(),
-        dials=[dial for dial in dials.NETWORK if _is_free(dial, options, data)],
+        dials=[dial for dial in all_dials if _is_free(dial, options, data)],
         member=trained.member,
         overhead=trained.overhead,
         fit=fit,
