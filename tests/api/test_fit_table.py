@@ -12,6 +12,7 @@ import pytest
 import treadle
 from tests import small
 from tests.conftest import Finished
+from treadle.api.table_result import as_a_whole
 from treadle.errors import RunError, UserError
 
 QUICK = {"until": "2 epochs", "threads": 1}
@@ -210,3 +211,19 @@ def test_what_was_made_for_a_refused_run_is_gone_again(tmp_path: Path) -> None:
 def test_a_module_without_data_is_refused_with_the_way_to_call() -> None:
     with pytest.raises(UserError, match="fit\\(data, target="):
         treadle.fit(small.customers(), "left")
+
+
+@pytest.mark.parametrize(
+    ("reason", "others", "told"),
+    [
+        ("minutes", True, "the time allowed was used up"),
+        ("minutes", False, "the 20 seconds were used up"),
+        ("no_better", True, "the 20 seconds were used up"),
+    ],
+)
+def test_a_members_part_of_the_time_is_not_told_as_what_was_allowed(
+    reason: str, others: bool, told: str
+) -> None:
+    stopped = {"reason": reason, "sentence": "the 20 seconds were used up"}
+    found = as_a_whole({"stopped": stopped, "engine": "eager"}, has_others=others)
+    assert found == {"stopped": stopped | {"sentence": told}, "engine": "eager"}

@@ -85,13 +85,21 @@ def finish(
         validation=value,
         found=found,
         baselines=[{"name": name, "metrics": reached}],
-        ended=ended | {"seconds": seconds},
+        ended=as_a_whole(ended, len(members) > 1) | {"seconds": seconds},
         advice=advice_on(train, classes, "rows", found, reached[metric.name], metric),
         members={member.name: member.value for member in members},
         blend=weights,
         **told,
         **chose,
     )
+
+
+def as_a_whole(ended: Json, has_others: bool) -> Json:
+    """Return how training ended; a member's part of the time is not what the user allowed."""
+    stopped = ended["stopped"]
+    if not has_others or stopped["reason"] != "minutes":
+        return ended
+    return ended | {"stopped": stopped | {"sentence": "the time allowed was used up"}}
 
 
 def write_model(

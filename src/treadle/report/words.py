@@ -37,12 +37,17 @@ def explain(run: Path | str) -> list[str]:
     told += [text(plan.get("task_sentence"))]
     told += texts(findings.get("split_sentences"))
     told += [problem for entry in records(findings.get("health")) if (problem := _problem(entry))]
-    told += [text(member.get("sentence")) for member in records(findings.get("members"))]
+    told += [_of_member(member) for member in records(findings.get("members"))]
     told += [*decided(folder), text(findings.get("blend_sentence"))]
     told += [f"What we noticed: {words}" for words in noticed_in_words(result)]
     told += would_longer_help(folder)
     told += [f"What to do next: {advice}" for advice in texts(result.get("advice"))]
     return list(dict.fromkeys(sentence(words) for words in told if words.strip()))
+
+
+def _of_member(member: Json) -> str:
+    name, words = text(member.get("name")), text(member.get("sentence"))
+    return f"{name}: {words}" if name and words else words
 
 
 def would_longer_help(run: RunFolder) -> list[str]:
