@@ -37,8 +37,11 @@ def test_the_report_shows_the_trials_as_dots_and_no_curves_of_theirs(tuned: trea
     page = (tuned.path / "report.html").read_text(encoding="utf-8")
     assert "Would other settings help?" in page
     names = [trial["name"] for trial in tuned.result["tune"]["trials"]]
-    assert all(f"{name}: roc_auc" in page for name in names)  # what a dot says
+    assert all(f"{name}: log_loss" in page for name in names)  # what a dot says: it decided
     assert not any(f"<h3>{name}</h3>" in page for name in names) and "<h3>trees</h3>" in page
+    usual = tuned.result["tune"]["usual"]["trees"]
+    better = sum(trial["value"] < usual for trial in tuned.result["tune"]["trials"])
+    assert f"with other settings: {better} did better" in page
     folder = RunFolder(tuned.path)
     assert [run.name for run in folder.members()] == ["trees"]
     assert {run.name for run in folder.members(trials=True)} == set(names)

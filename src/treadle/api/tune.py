@@ -138,6 +138,7 @@ class Tuner:
         return {
             "budget_seconds": self.budget.seconds,
             "seconds": round(self.budget.spent, 1),
+            "metric": self.metric.name,
             "usual": {family.name: family.member.value for family in self.families},
             "trials": [trial.recorded() for trial in self.trials],
         }

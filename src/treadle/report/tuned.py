@@ -14,7 +14,6 @@ from treadle.report.sentences import higher_is_better
 from treadle.report.spoken import count_word, plural, raw
 from treadle.report.svg import Frame, Scale, dot, drawing, label, line, spanning
 
-SHOWN = 5
 MODELS = {"trees": "trees", "neural": "network"}
 
 
@@ -31,7 +30,7 @@ def tuned(run: RunFolder) -> list[Tuned]:
     """Return what was tried, by model; nothing where nothing was."""
     result = readable(run, "result.json")
     told = record(result.get("tune"))
-    metric = text(record(result.get("metric")).get("name"))
+    metric = text(told.get("metric"))  # what decided, which need not be what is reported
     usual = {name: number(value) for name, value in record(told.get("usual")).items()}
     shares = record(result.get("blend"))
     found = []
