@@ -8,10 +8,7 @@ from typing import TYPE_CHECKING, Any
 from treadle.contracts import Json
 
 if TYPE_CHECKING:
-    import polars as pl
-
     from treadle.api.options import FitOptions
-    from treadle.data.finding import Finding
 
 
 def check(
@@ -78,46 +75,7 @@ def _check_table(options: FitOptions, frame: Any, *, deep: bool, out: Path | Non
     if not deep:
         return found
     from treadle.api.check_deep import look_deeper
+    from treadle.api.check_result import with_deeper
 
     look = look_deeper(data, options)
     return with_deeper(found, data.findings, look.findings, look.facts, look.list, out)
-
-
-def with_deeper(
-    found: Json,
-    quick: list[Finding],
-    deeper: list[Finding],
-    facts: Json,
-    suspects: pl.DataFrame | None,
-    out: Path | None,
-) -> Json:
-    """Return what was found with what a deep look adds; write the list of suspects below `out`."""
-    from treadle.api.label_list import write_list
-    from treadle.data.finding import worst_first
-
-    both = worst_first([*quick, *deeper])
-    found = {**found, "findings": [finding.model_dump(mode="json") for finding in both], **facts}
-    if out is not None and suspects is not None and suspects.height:
-        found["label_errors"]["file"] = str(write_list(out, suspects))
-    if out is not None:
-        _into_report(out, found["findings"])
-    return found
-
-
-def _into_report(out: Path, findings: list[Json]) -> None:
-    """Put findings into the report of a finished run; another folder is left as it is."""
-    from treadle.api.result import write_report
-    from treadle.errors import TreadleError
-    from treadle.folder import RunFolder
-
-    try:
-        run = RunFolder.open(out)
-        kept = run.findings
-        if run.result is None or kept is None:
-            return
-    except TreadleError:  # no run: a folder for the list alone
-        return
-    told = {finding["title"] for finding in findings}
-    health = [*findings, *(f for f in kept.get("health", []) if f["title"] not in told)]
-    run.write_json("findings.json", {**kept, "health": health})
-    write_report(run)

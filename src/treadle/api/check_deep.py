@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from treadle.api.label_list import listed, row_marks
 from treadle.api.options import FitOptions
 from treadle.api.table_data import PARTS, TableData
-from treadle.api.wrong_answers import gain_of, label_finding
+from treadle.api.wrong_answers import how_far_off, wrong_answers
 from treadle.contracts import Json
 from treadle.data.cells import typed_cells
 from treadle.data.duplicates import near_duplicates
@@ -66,15 +66,9 @@ def look_deeper(data: TableData, options: FitOptions) -> DeepLook:
     suspects = find_label_errors(rows.examples, seed=options.seed, threads=threads)
     found = None
     if suspects is not None:
-        gain = gain_of(rows.examples, suspects)
         found = _list_of(data, rows, suspects)
-        findings += label_finding(data.target, found, len(rows.places), len(suspects.rows), gain)
-        facts["label_errors"] = {
-            "rows": len(suspects.rows),
-            "of": len(rows.places),
-            "gain": gain.facts(),
-            "worst": found.head(10).to_dicts(),
-        }
+        told, facts["label_errors"] = wrong_answers(data.target, rows.examples, suspects, found)
+        findings += told
         slices, told = _slices(data, rows, suspects)
         findings += told
         facts["slices"] = slices
@@ -91,8 +85,7 @@ def examples_of(data: TableData, options: FitOptions) -> tuple[Examples, NDArray
 
     100,000 rows at most, evenly spaced.
     """
-    split = data.split
-    rows = np.sort(np.concatenate([split.train, split.validation, split.test]))
+    rows = data.split.rows
     rows = rows[:: max(-(-len(rows) // MOST_ROWS), 1)]
     frame = data.frame[rows]
     group = text_codes(frame[options.group]) if options.group else None
@@ -108,10 +101,8 @@ def examples_of(data: TableData, options: FitOptions) -> tuple[Examples, NDArray
 
 def _rows_of(data: TableData, options: FitOptions) -> _Rows:
     examples, places = examples_of(data, options)
-    whole = np.full(data.frame.height, 3, np.int64)
-    for code, rows in enumerate((data.split.train, data.split.validation, data.split.test)):
-        whole[rows] = code
-    return _Rows(examples=examples, frame=data.frame[places], places=places, part=whole[places])
+    part = data.split.part_of(data.frame.height)[places]
+    return _Rows(examples=examples, frame=data.frame[places], places=places, part=part)
 
 
 def _list_of(data: TableData, rows: _Rows, suspects: Suspects) -> pl.DataFrame:
@@ -124,13 +115,12 @@ def _list_of(data: TableData, rows: _Rows, suspects: Suspects) -> pl.DataFrame:
 
 def _slices(data: TableData, rows: _Rows, suspects: Suspects) -> tuple[list[Json], list[Finding]]:
     """Return the parts of the data where a quick learner's answers are worst."""
-    examples = rows.examples
-    if examples.is_number:
-        off = np.abs(suspects.before - examples.truth)
-        words = {"far": "off by {} on average"}
-    else:
-        off = (suspects.before.argmax(axis=1) != examples.truth).astype(np.float64)
-        words = {"far": "wrong for {} of 100", "scale": "100"}
+    off = how_far_off(suspects.before, rows.examples)
+    words = (
+        {"far": "off by {} on average"}
+        if rows.examples.is_number
+        else {"far": "wrong for {} of 100", "scale": "100"}
+    )
     typed, _ = typed_cells(rows.frame, data.schema)
     known = typed.select(~pl.selectors.datetime())
     found = worst_slices(known, off)

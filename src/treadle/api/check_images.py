@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from treadle.api.check import with_deeper
+from treadle.api.check_result import with_deeper
 from treadle.api.image_data import ImageData, cache_of, prepare_images
 from treadle.api.label_list import listed
 from treadle.api.options import FitOptions
 from treadle.api.table_data import PARTS
-from treadle.api.wrong_answers import gain_of, label_finding
+from treadle.api.wrong_answers import wrong_answers
 from treadle.contracts import Json
 from treadle.data.photo_duplicates import MOST_PHOTOS
 from treadle.study.label_errors import find_label_errors
@@ -26,18 +26,18 @@ MOST_SEEN = 20_000
 def check_images(options: FitOptions, *, deep: bool = False, out: Path | None = None) -> Json:
     """Return what `treadle check` says of photos. Raises: UserError."""
     data = prepare_images(options)
+    began = time.monotonic()
+    findings = data.look_alikes(MOST_PHOTOS) if deep else data.findings
     found: Json = {
         "kind": "images",
         "task": data.target.task,
         "sentences": data.notes,
         "columns": [],
         "rows": {part: len(data.rows(part)) for part in PARTS},
-        "findings": [finding.model_dump(mode="json") for finding in data.findings],
+        "findings": [finding.model_dump(mode="json") for finding in findings],
     }
     if not deep:
         return found
-    began = time.monotonic()
-    findings = data.look_alikes(MOST_PHOTOS)
     examples, places = photo_examples(data, options)
     suspects = find_label_errors(
         examples, seed=options.seed, predict=photo_learner(examples, options.seed)
@@ -45,23 +45,13 @@ def check_images(options: FitOptions, *, deep: bool = False, out: Path | None = 
     facts: Json = {}
     named = None
     if suspects is not None:
-        part = np.full(data.frame.height, 3, np.int64)
-        for code, name in enumerate(PARTS):
-            part[data.rows(name)] = code
         rows = places[suspects.rows]
         photos = data.frame["path"][rows].to_list()
-        parts = [PARTS[code] for code in part[rows]]
+        parts = [PARTS[code] for code in data.split.part_of(data.frame.height)[rows]]
         frame = data.frame[rows].select("label")
         named = listed(frame, data.target, suspects, named={"photo": photos}, parts=parts)
-        gain = gain_of(examples, suspects)
-        count = len(suspects.rows)
-        findings += label_finding(data.target, named, len(places), count, gain)
-        facts["label_errors"] = {
-            "rows": count,
-            "of": len(places),
-            "gain": gain.facts(),
-            "worst": named.head(10).to_dicts(),
-        }
+        told, facts["label_errors"] = wrong_answers(data.target, examples, suspects, named)
+        findings += told
     facts["seconds"] = round(time.monotonic() - began, 2)
     return with_deeper(found, [], findings, facts, named, out)
 
@@ -74,7 +64,7 @@ def photo_examples(data: ImageData, options: FitOptions) -> tuple[Examples, NDAr
     from treadle.data.photo_features import read_features
     from treadle.models.vision import PhotoShape, load_backbone
 
-    places = np.sort(np.concatenate([data.rows(part) for part in PARTS]))
+    places = data.split.rows
     places = places[:: max(-(-len(places) // MOST_SEEN), 1)]
     hashes = [data.hashes[place] for place in places]
     found = read_features(

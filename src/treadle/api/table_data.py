@@ -209,9 +209,8 @@ def _replanned(
     present = text_of(frame[plan.encoder.column][parted.train]).unique()
     if set(plan.encoder.classes) <= set(present):
         return plan
-    rows = np.sort(np.concatenate([parted.train, parted.validation, parted.test]))
     return plan_target(
-        frame[rows], plan.encoder.column, metric=options.metric, positive=options.positive
+        frame[parted.rows], plan.encoder.column, metric=options.metric, positive=options.positive
     )
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from treadle.api.bootstrap import drawn_values
 from treadle.api.reason_background import keep_facts
 from treadle.contracts import Json
-from treadle.data.finding import quoted
+from treadle.data.finding import quoted, with_and
 from treadle.folder import RunFolder
 from treadle.goal import Metric, metric_named
 from treadle.serve.background import Background, places_of
@@ -88,7 +88,7 @@ def in_words(found: list[Importance], kept: Background) -> list[str]:
             "as far as so few rows can tell."
         ]
     first, *others = [_together(names[one.group]) for one in matter[:4]]
-    then = f", then by {_listed(others)}" if others else ""
+    then = f", then by {with_and(others)}" if others else ""
     told = [f"the model goes by {first} most{then}."]
     if idle:
         verb, it = ("does", "it") if len(idle) == 1 else ("do", "any of them")
@@ -99,10 +99,6 @@ def in_words(found: list[Importance], kept: Background) -> list[str]:
     if any(len(group) > 1 for group in names.values()):
         told.append("columns that tell nearly the same are shuffled together.")
     return told
-
-
-def _listed(names: list[str]) -> str:
-    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
 
 
 def _together(group: tuple[str, ...]) -> str:

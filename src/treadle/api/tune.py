@@ -129,8 +129,7 @@ class Tuner:
         """Try what the budget holds; return the best of what was tried. Raises: Interrupted."""
         self._carry_over()
         while (plan := self._decide(self._next))["family"]:
-            (family,) = (family for family in self.families if family.name == plan["family"])
-            self._bracket(family, BRACKETS[plan["bracket"]])
+            self._bracket(self._family(plan["family"]), BRACKETS[plan["bracket"]])
         return [self.trained.get(trial.name) or self._again(trial) for trial in self._pool()]
 
     def report(self) -> Json:
@@ -142,6 +141,9 @@ class Tuner:
             "usual": {family.name: family.member.value for family in self.families},
             "trials": [trial.recorded() for trial in self.trials],
         }
+
+    def _family(self, name: str) -> Family:
+        return next(family for family in self.families if family.name == name)
 
     def _decide(self, make: Callable[[], tuple[Json, str]]) -> Json:
         """Return what is decided next; with it the time that it all took is recorded."""
@@ -262,8 +264,8 @@ class Tuner:
 
     def _again(self, trial: Trial) -> Member:
         """Open a trial of an earlier attempt, at the step that it had come to."""
-        (family,) = (family for family in self.families if family.name == trial.family)
-        return family.fit(trial.name, trial.changes, trial.share, steps(trial.steps))
+        fit = self._family(trial.family).fit
+        return fit(trial.name, trial.changes, trial.share, steps(trial.steps))
 
     def _pool(self) -> list[Trial]:
         """Return the trials that may join the answer, the best first."""

@@ -40,9 +40,26 @@ class Gain:
         return {"before": self.before, "after": self.after, "low": self.low, "high": self.high}
 
 
+def wrong_answers(
+    target: TargetEncoder, examples: Examples, suspects: Suspects, found: pl.DataFrame
+) -> tuple[list[Finding], Json]:
+    """Return what is said of the suspects among examples, and the numbers for --json.
+
+    found: the suspects as label_errors.csv has them
+    """
+    gain, count, total = gain_of(examples, suspects), len(suspects.rows), len(examples)
+    facts = {
+        "rows": count,
+        "of": total,
+        "gain": gain.facts(),
+        "worst": found.head(10).to_dicts(),
+    }
+    return label_finding(target, found, total, count, gain), facts
+
+
 def gain_of(examples: Examples, suspects: Suspects) -> Gain:
     """Return what not learning from the doubted answers changes."""
-    before, after = (_off(said, examples) for said in (suspects.before, suspects.predicted))
+    before, after = (how_far_off(said, examples) for said in (suspects.before, suspects.predicted))
     less = before - after
     spread = NORMAL_95 * float(less.std()) / max(len(less), 1) ** 0.5
     middle = float(less.mean())
@@ -55,7 +72,7 @@ def gain_of(examples: Examples, suspects: Suspects) -> Gain:
     )
 
 
-def _off(said: Floats, examples: Examples) -> Floats:
+def how_far_off(said: Floats, examples: Examples) -> Floats:
     """Return how far off each answer is: 0 or 1 for classes, else the distance."""
     if examples.is_number:
         off: Floats = np.abs(said - examples.truth)

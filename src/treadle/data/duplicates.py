@@ -43,19 +43,16 @@ def near_duplicates(frame: pl.DataFrame, schema: Schema, split: Split) -> list[F
     Text counts as alike where only case, spaces and punctuation differ; numbers where all are
     within a twentieth of their spread and much closer than rows usually are. 30,000 rows at most.
     """
-    rows = np.sort(np.concatenate([split.train, split.validation, split.test]))
+    rows = split.rows
     step = max(-(-len(rows) // _MOST_ROWS), 1)
     rows = rows[::step]
     if len(rows) < _FEWEST_ROWS:
         return []
-    part = np.full(frame.height, 3, np.int64)
-    for code, places in enumerate((split.train, split.validation, split.test)):
-        part[places] = code
     looked_at = frame[rows]
     found = list(_disagreeing(looked_at, schema))
     pairs = near_pairs(looked_at, schema)
     if pairs is not None:
-        found += _told(pairs, part[rows], step)
+        found += _told(pairs, split.part_of(frame.height)[rows], step)
     return found
 
 

@@ -35,6 +35,11 @@ def quoted(names: list[str]) -> str:
     return ", ".join(f"'{name}'" for name in names[:_SHOWN]) + more
 
 
+def with_and(words: list[str]) -> str:
+    """Return "a, b and c"."""
+    return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
+
+
 def rows_word(count: int) -> str:
     """Return "1 row" or "1,234 rows"."""
     return "1 row" if count == 1 else f"{count:,} rows"

@@ -136,8 +136,7 @@ def _leaks_between_rows(
 ) -> list[Leak]:
     """Return the leaks that only show when all rows are looked at together."""
     known = frozenset(leak.column for leak in leaks)
-    in_a_part = np.sort(np.concatenate([split.train, split.validation, split.test]))
-    found = find_derived(frame[in_a_part], schema, target, known)
+    found = find_derived(frame[split.rows], schema, target, known)
     placed = placed_rows(frame, split, schema, target)
     if placed is None:
         return found

@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 
 from treadle.data.columns import Schema
+from treadle.data.finding import with_and
 from treadle.data.leak import Leak, ignoring
 from treadle.data.leak_scores import Codes, Floats, answers_of, text_codes
 from treadle.data.target import TargetEncoder
@@ -245,12 +246,13 @@ def _sums(
     for logs, word in ((False, "sum or difference"), (True, "product or ratio")):
         terms = _terms(columns, truth, logs)
         if terms:
+            named = with_and([f"'{name}'" for name in terms])
             yield Leak(
                 kind="derived",
                 columns=tuple(terms),
                 measure="r2",
                 score=1.0,
-                said=f"'{schema.target}' is a {word} of {_listed(terms)}: whoever has them needs "
+                said=f"'{schema.target}' is a {word} of {named}: whoever has them needs "
                 "no model, and if they are only known once the answer is, the result is worthless",
                 action=ignoring(terms[0]),
                 more={"what": word},
@@ -261,10 +263,6 @@ def _sums(
 def _can_be_summed(values: Floats) -> bool:
     """Tell whether squares of the numbers are numbers still, and not all are one."""
     return bool(np.abs(values).max() < _TOO_LARGE and np.ptp(values) > 0)
-
-
-def _listed(names: list[str]) -> str:
-    return ", ".join(f"'{name}'" for name in names[:-1]) + f" and '{names[-1]}'"
 
 
 def _terms(columns: dict[str, Floats], truth: Floats, logs: bool) -> list[str]:

@@ -63,10 +63,7 @@ def placed_rows(
     frame: pl.DataFrame, split: Split, schema: Schema, target: TargetEncoder
 ) -> Placed | None:
     """Return what the questions below are asked about; None where there are too few rows."""
-    parts = np.full(frame.height, 3, np.int64)
-    for code, places in enumerate((split.train, split.validation, split.test)):
-        parts[places] = code
-    chosen = np.flatnonzero(parts < 3)
+    chosen = split.rows
     if len(chosen) > _MOST_ROWS:
         chosen = _stretches(chosen)
     if len(chosen) < _FEWEST_ROWS:
@@ -74,7 +71,7 @@ def placed_rows(
     rows = frame[chosen]
     return Placed(
         rows=rows,
-        part=parts[chosen],
+        part=split.part_of(frame.height)[chosen],
         answers=answers_of(rows[schema.target], target),
         schema=schema,
         task=target.task,

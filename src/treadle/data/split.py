@@ -68,6 +68,18 @@ class Split:
     rule: SplitRule
     notes: list[str] = field(default_factory=list)
 
+    @property
+    def rows(self) -> Rows:
+        """The rows of all parts, ascending."""
+        return np.sort(np.concatenate([self.train, self.validation, self.test]))
+
+    def part_of(self, num_rows: int) -> Codes:
+        """Return the part of each of so many rows, int64 [N]: 0, 1, 2 as in PARTS; 3 for none."""
+        part = np.full(num_rows, len(PARTS), np.int64)
+        for code, places in enumerate((self.train, self.validation, self.test)):
+            part[places] = code
+        return part
+
 
 def split(
     frame: pl.DataFrame,

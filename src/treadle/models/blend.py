@@ -103,7 +103,8 @@ def choose_beside(
     few = {name: predictions[name] for name in usual}
     for _ in range(REPEATS):
         order = draw.permutation(len(target))[: 2 * MOST_ROWS_A_HALF]
-        for chosen_on, judged_on in _two_ways(np.array_split(order, 2)):
+        halves = np.array_split(order, 2)
+        for chosen_on, judged_on in (halves, halves[::-1]):
             if not _have_the_same_classes(target, chosen_on, judged_on):
                 continue
             reached = [
@@ -119,11 +120,6 @@ def choose_beside(
 
 
 REPEATS, NEEDED_HALVES, MOST_ROWS_A_HALF = 4, 0.6, 8_000
-
-
-def _two_ways(halves: list[Array]) -> list[tuple[Array, Array]]:
-    first, second = halves
-    return [(first, second), (second, first)]
 
 
 def _have_the_same_classes(target: Array, *parts: Array) -> bool:
