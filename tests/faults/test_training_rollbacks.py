@@ -79,9 +79,11 @@ def assert_killed_and_resumed_ends_alike(forks: Forks, out: Path) -> None:
         # a step that no checkpoint was made of is turned again: kills come at the step or later
         point = {"place": "after", "at": step - before}
         assert turned(forks, out, resume=number > 0, point=point) == -signal.SIGKILL
-        assert_every_number_is_finite(out)
-        before = read(finished(out / "checkpoints")[-1])[1]["step"]
+        if places := finished(out / "checkpoints"):  # on a slow disk the first kill may leave none
+            assert_every_number_is_finite(out)
+            before = read(places[-1])[1]["step"]
         assert before <= step
+    assert before > KILLED_AT[0]
     assert turned(forks, out, resume=True) == 0, forks.said.read_text()
     got = outcome(out)
     assert [name for name in forks.expected if got[name] != forks.expected[name]] == []

@@ -20,6 +20,8 @@ from treadle.data.own import as_source
 from treadle.errors import DataError, OptionError
 from treadle.folder import RunFolder
 
+# where a worker dies, torch's signal handler breaks off whatever is being opened at that moment
+pytestmark = pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")
 ROW, ROWS, BATCH = 13, 24, 4
 
 
