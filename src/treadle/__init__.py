@@ -20,6 +20,9 @@ _NAMES = {
     "log": "treadle.api.log",
     "Run": "treadle.api.run",
     "check": "treadle.api.check",
+    "collect": "treadle.api.collect",
+    "worth_of": "treadle.api.worth_of",
+    "compare": "treadle.api.compare",
     "turn": "treadle.loop.loop",
     "TrainState": "treadle.loop.state",
     "EagerStep": "treadle.loop.step",
@@ -61,10 +64,13 @@ def __dir__() -> list[str]:
 
 if TYPE_CHECKING:
     from treadle.api.check import check as check
+    from treadle.api.collect import collect as collect
+    from treadle.api.compare import compare as compare
     from treadle.api.fit import fit as fit
     from treadle.api.load import load as load
     from treadle.api.log import log as log
     from treadle.api.run import Run as Run
+    from treadle.api.worth_of import worth_of as worth_of
     from treadle.data.batches import TensorSource as TensorSource
     from treadle.errors import TreadleError as TreadleError
     from treadle.errors import UserError as UserError

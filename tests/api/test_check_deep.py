@@ -12,6 +12,7 @@ import pytest
 import treadle
 from tests import small
 from treadle.cli.main import main
+from treadle.errors import RunError
 
 
 def wrong_customers(rows: int = 900, count: int = 40) -> tuple[pl.DataFrame, set[int]]:
@@ -121,3 +122,27 @@ def test_photos_with_a_wrong_label_are_listed_by_their_paths(tmp_path: Path) -> 
     listed = pl.read_csv(tmp_path / "looked" / "label_errors.csv")
     assert listed["photo"][0] == "blue/wrong.png" and listed["suggested"][0] == "red"
     assert found["label_errors"]["rows"] == listed.height
+
+
+def test_a_run_is_looked_at_by_its_folder_and_its_report_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frame, wrong = wrong_customers()
+    frame.write_csv(tmp_path / "customers.csv")
+    monkeypatch.chdir(tmp_path)
+    treadle.fit("customers.csv", target="left", model="trees", threads=1, out="run")
+    assert "treadle check run --deep" in Path("run/report.html").read_text()
+    found = treadle.check("run", deep=True)
+    assert {int(row["row"]) - 1 for row in found["label_errors"]["worst"]} & wrong
+    page = Path("run/report.html").read_text()
+    assert "Answers that may be wrong" in page and "treadle check run --deep" not in page
+    assert Path("run/label_errors.csv").exists()
+
+
+def test_a_run_whose_data_is_gone_says_so(tmp_path: Path) -> None:
+    file = tmp_path / "customers.csv"
+    small.customers().write_csv(file)
+    treadle.fit(file, target="left", model="trees", until="5 epochs", out=tmp_path / "run")
+    file.unlink()
+    with pytest.raises(RunError, match=r"is not there any more: .*customers\.csv"):
+        treadle.check(tmp_path / "run")

@@ -282,3 +282,23 @@ def test_one_of_many_classes_may_lack_in_test_and_that_is_told() -> None:
     frame = frame.with_columns(y=pl.when(pl.col("t") < 9).then(pl.lit("c")).otherwise("y"))
     result = split(frame, SplitRule(method="time", column="t"), "y")
     assert any("No row of test has the 'y' 'c'" in note for note in result.notes)
+
+
+def test_an_ignored_column_leaves_rows_in_their_parts_and_equal_rows_together() -> None:
+    random = np.random.default_rng(5)
+    frame = pl.DataFrame(
+        {
+            "value": random.integers(0, 5_000, 600),
+            "word": random.choice(["a", "b"], 600),
+            "extra": random.normal(size=600),
+            "answer": random.choice(["yes", "no"], 600),
+        }
+    )
+    whole = split(frame, SplitRule(content=("value", "word", "extra")), "answer")
+    fewer = split(frame, SplitRule(content=("value", "word"), ignored=("extra",)), "answer")
+    alike = split(frame, SplitRule(content=("value", "word")), "answer")
+    same = np.mean(whole.part_of(600) == fewer.part_of(600))
+    assert same > 0.9 > np.mean(whole.part_of(600) == alike.part_of(600))
+    parts = fewer.part_of(600)
+    for _, rows in frame.with_row_index().group_by("value", "word", "answer"):
+        assert len(set(parts[rows["index"].to_numpy()])) == 1

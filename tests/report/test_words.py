@@ -21,7 +21,7 @@ def test_answers_first_then_says_how_sure_and_why_it_ended(two_classes: RunFolde
     assert told[2] == (
         "Training took 74 seconds and ended because validation was no better for 5 checks in a row."
     )
-    assert "What to do next: collect more rows." in told
+    assert "What to do next: Collect more rows." in told
     assert "9 rows twice." in told
     assert "At step 300: The rate was lowered." in told
 

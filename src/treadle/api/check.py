@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from treadle.contracts import Json
+from treadle.folder import RunFolder
 
 if TYPE_CHECKING:
     from treadle.api.options import FitOptions
@@ -21,11 +22,13 @@ def check(
 ) -> Json:
     """Return what data was taken for, how it would be split, and what looks wrong.
 
-    options: FitOptions, or what `fit` takes: check("customers.csv", target="left"), check(frame, …)
+    options: FitOptions, or what `fit` takes: check("customers.csv", target="left"),
+             check(frame, …); or a run folder: what that run learned from, as it was asked
     deep:    look deeper, for up to a minute: answers that may be wrong, rows or photos nearly the
              same, parts where answers are worst, and whether the parts are of one kind
     out:     a folder for label_errors.csv, the answers to look at; written by a deep look alone.
-             Where it is the folder of a finished run, what was found goes into its report
+             Where it is the folder of a finished run, what was found goes into its report; for
+             a run it is that run's
 
     The result holds `sentences`, `columns` [{name, kind, why}], `rows` by part and `findings`
     [{severity, title, sentence, action}], warnings first; a deep look adds `label_errors`,
@@ -33,6 +36,7 @@ def check(
 
     Raises: UserError where a fit would refuse; SaveError where `out` cannot be written.
     """
+    from treadle.api.asked_before import asked_before, options_of
     from treadle.api.fit_data import are_paths, kind_of
     from treadle.api.options import FitOptions
     from treadle.api.refusals import refuse_unmet
@@ -43,9 +47,11 @@ def check(
         else:
             frame = options
         options = FitOptions.of(named)
+    folder = None if out is None else Path(out)
+    if run := _run_named(options):
+        options, folder = options_of(run, asked_before(run)), folder or run.path
     kind = kind_of(options, frame)
     refuse_unmet(options, kind)
-    folder = None if out is None else Path(out)
     if kind == "images":
         from treadle.api.check_images import check_images
 
@@ -55,6 +61,13 @@ def check(
 
         return look_at_events(options, frame)
     return _check_table(options, frame, deep=deep, out=folder)
+
+
+def _run_named(options: FitOptions) -> RunFolder | None:
+    """Return the run that was given in the place of data, if one was."""
+    if len(options.data) != 1 or not (run := RunFolder(options.data[0])).is_run:
+        return None
+    return run
 
 
 def _check_table(options: FitOptions, frame: Any, *, deep: bool, out: Path | None) -> Json:

@@ -43,5 +43,5 @@ def _into_report(out: Path, findings: list[Json]) -> None:
         return
     told = {finding["title"] for finding in findings}
     health = [*findings, *(f for f in kept.get("health", []) if f["title"] not in told)]
-    run.write_json("findings.json", {**kept, "health": health})
+    run.write_json("findings.json", {**kept, "health": health, "deep": True})
     write_report(run)

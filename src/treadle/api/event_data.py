@@ -9,8 +9,11 @@ import polars as pl
 
 from treadle.api.options import FitOptions
 from treadle.api.table_data import read_table
+from treadle.costs import parse_costs
 from treadle.data.events import EncodedLog, EventEncoder, EventLog
 from treadle.data.events_windows import moment_cases
+from treadle.data.item_titles import Titles, titles_of
+from treadle.data.item_worth import ItemWorth, item_worth
 from treadle.data.read import read_tables
 from treadle.errors import DataError
 from treadle.models.ranking import Cases
@@ -29,6 +32,8 @@ class EventData:
 
     known: all events before the test cut; train: those before the validation cut
     validation, test: the moments to be foreseen, each with the history before it
+    titles: what people call the items, where that is known
+    worth:  what they bring, where that was said
     """
 
     log: EventLog
@@ -39,6 +44,8 @@ class EventData:
     test: Cases
     cuts: tuple[float, float]
     notes: list[str]
+    titles: Titles
+    worth: ItemWorth | None = None
 
     @property
     def num_items(self) -> int:
@@ -66,6 +73,9 @@ def prepare_events(options: FitOptions, frame: Any = None) -> EventData:
     """
     read = read_table(options, frame)
     log, cut = _log_and_cut(options, read.frame)
+    titles = titles_of(options.items, read.frame, log.columns.item)
+    asked = parse_costs(options.cost) if options.cost else None
+    worth = item_worth(asked, read.frame, log.columns.item) if asked else None
     past = log.before(cut)
     if past.frame.height < 2:
         raise DataError("no events lie before the test cut.", "Give a longer log.")
@@ -80,6 +90,7 @@ def prepare_events(options: FitOptions, frame: Any = None) -> EventData:
     notes = [
         *read.notes,
         *log.notes,
+        *titles.notes,
         *encoder.notes,
         f"{log.frame.height:,} events of {log.frame['user'].n_unique():,} users and "
         f"{len(encoder.items):,} items over {days:,.0f} days.",
@@ -97,6 +108,8 @@ def prepare_events(options: FitOptions, frame: Any = None) -> EventData:
         test=Cases(**test),
         cuts=(validation_cut, cut),
         notes=notes,
+        titles=titles,
+        worth=worth,
     )
 
 

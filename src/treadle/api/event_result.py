@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from treadle.api.event_data import EventData
+from treadle.api.event_money import event_money
+from treadle.api.kept_rows import keep_measures
 from treadle.api.member import summary
 from treadle.api.options import FitOptions
 from treadle.api.result import write_result
 from treadle.api.training import Trained
+from treadle.api.where_events_fail import where_events_fail
 from treadle.contracts import Json
 from treadle.data.event_health import check_events
 from treadle.folder import RunFolder
@@ -43,17 +46,25 @@ def finish(
     choices = choose_baselines(data, seed)
     blend = _weighed(data, network, choices, seed, journal)
     validated = _validated(blend, data, metric, seed)
+    seen = where_events_fail(data, blend, k, seed)
     rivals = tables_for(data.known, data.num_items, choices)
     served = blend.refitted(*blend_tables(data.known, data.num_items, choices))
     write_model(folder, data, network, served, choices)
     ours = measure(served, data.test, k, seed)
+    keep_measures(folder, _keys(data), {name: values.numpy() for name, values in ours.items()})
     journal.say("test", "the time after the cut was scored once, now that all is decided.")
     baselines = [
         _compared(name, ours, measure(scorer, data.test, k, seed), metric, data.test.group, seed)
         for name, scorer in zip(NAMES, rivals, strict=True)
     ]
     _say_comparison(journal, metric, baselines)
-    folder.write_json("findings.json", _findings(data, blend, baselines))
+    folder.write_json("findings.json", _findings(data, blend, baselines) | seen)
+    told: Json = {}
+    if data.worth is not None:
+        simple = dict(zip(NAMES, rivals, strict=True))
+        told["money"] = event_money(data.worth, data, options, served, simple, k)
+        for sentence in told["money"]["sentences"]:
+            journal.say("money", sentence, with_the_answer=True)
     write_result(
         folder,
         kind="events",
@@ -66,7 +77,15 @@ def finish(
         ended=summary(trained),
         advice=_advice(baselines),
         blend=dict(zip(MEMBERS, blend.weights.tolist(), strict=True)),
+        **told,
     )
+
+
+def _keys(data: EventData) -> list[str]:
+    """Return what each test moment is known by: its user and its time."""
+    cases, names = data.test, data.known.user_names
+    times = cases.times[cases.end].tolist()
+    return [f"{names[user]} {when}" for user, when in zip(cases.group.tolist(), times, strict=True)]
 
 
 def _weighed(
@@ -105,9 +124,14 @@ def _compared(
     users: Tensor,
     seed: int,
 ) -> Json:
-    """Return a simple way's metrics, and by how much ours is above it, with its interval."""
-    difference = _with_interval(ours[metric.name] - theirs[metric.name], users, seed)
-    return {"name": name, "metrics": _means(theirs), "difference": difference}
+    """Return a simple way's metrics, and by how much ours are above them, with intervals."""
+    apart = {k: _with_interval(ours[k] - theirs[k], users, seed) for k in ours}
+    return {
+        "name": name,
+        "metrics": _means(theirs),
+        "difference": apart[metric.name],
+        "differences": apart,
+    }
 
 
 def choose_baselines(data: EventData, seed: int) -> dict[str, Choice]:
@@ -167,6 +191,7 @@ def write_model(
             "network": network.config.model_dump(mode="json"),
             "transitions": choices["decayed transitions"].settings,
             "encoder": data.encoder.model_dump(mode="json"),
+            "titles": data.titles.of(data.encoder.items) if data.titles.by_item else None,
         },
     )
 

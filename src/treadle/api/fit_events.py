@@ -44,7 +44,7 @@ def fit_events(options: FitOptions, frame: Any, attempt: Attempt) -> Run:
     """Train a recommender and return its run. Raises: UserError; Interrupted."""
     use_threads(options)
     metric = metric_named(options.metric or DEFAULT["next_item"], "next_item")
-    files = files_of([*options.data, *options.test])
+    files = files_of([*options.data, *options.test, *filter(None, [options.items])])
     with unchanged(files):
         data = prepare_events(options, frame)
         marks = fingerprint(files) if frame is None else fingerprint(data.log.frame, files)

@@ -21,12 +21,15 @@ from treadle.api.as_answered import (
 )
 from treadle.api.goal_of import Goal
 from treadle.api.image_data import ImageData
+from treadle.api.kept_rows import keep_answers
 from treadle.api.measure import class_charts, constant_prediction
 from treadle.api.member import Member
 from treadle.api.options import FitOptions
 from treadle.api.result import advice_on, on_metrics, write_result
+from treadle.api.simple_rival import simple_answers
 from treadle.api.table_data import PARTS
 from treadle.api.table_result import member_findings, save_members
+from treadle.api.where_photos_fail import where_photos_fail
 from treadle.contracts import Json
 from treadle.errors import DataError
 from treadle.folder import RunFolder
@@ -58,9 +61,13 @@ def finish(
     name, constant = constant_prediction(task, data.truth("train"), len(truth), len(classes))
     name = "guessing" if metric.needs == "scores" else name
     reached = on_metrics(found, task, truth, constant)
+    keys = [data.hashes[row] for row in data.rows("test")]
+    keep_answers(folder, keys, truth, answers, classes)
     findings = _findings(data, members, answers)
     _say_gone(findings["wrong_photos"], journal)
-    told, seen = worth(goal, answers, data, test, journal)
+    simple = simple_answers(goal, data, options, metric, held, test)
+    told, seen = worth(goal, answers, data, test, journal, simple=simple)
+    seen["fails"] = where_photos_fail(data, answers, _thumbnail)
     folder.write_json("findings.json", findings | seen)
     seconds = round(sum(member.trained["seconds"] for member in members), 3)
     photos = [data.files[row] for row in data.rows("test")]

@@ -42,6 +42,7 @@ class FitOptions(Frozen):
     cost:        what mistakes cost, in words or as a dict: answers are chosen to cost least
     capacity:    how many cases can be looked at; volume: how many there are
     machine_cost: what this machine costs, such as "0.20 an hour"; watts: what it draws
+    items:       events: a file that says what the items are called
     photos:      images: the folder that a CSV's paths are relative to and may not lead out of
     unfreeze:    images: how many of the backbone's last blocks are trained along
     lr:          a number; "auto" looks for it; by default what suits a network of that size
@@ -65,6 +66,7 @@ class FitOptions(Frozen):
     user: str | None = None
     item: str | None = None
     event: str | None = None
+    items: str | None = None
     metric: str | None = None
     cost: str | None = None
     capacity: str | None = None

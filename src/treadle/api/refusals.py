@@ -28,9 +28,9 @@ ONLY_FOR: dict[str, tuple[Kind, ...]] = {
     "ignore": ("table",),
     "model": ("table",),
     "tune": ("table",),
-    "cost": ("table", "images"),
+    "cost": ("table", "images", "events"),
     "capacity": ("table", "images"),
-    "volume": ("table", "images"),
+    "volume": ("table", "images", "events"),
     "machine_cost": ("table", "images"),
     "watts": ("table", "images"),
     "photos": ("images",),
@@ -39,12 +39,11 @@ ONLY_FOR: dict[str, tuple[Kind, ...]] = {
     "user": ("events",),
     "item": ("events",),
     "event": ("events",),
+    "items": ("events",),
 }
 INSTEAD = {
     ("target", "events"): "What is foreseen there is the next item: name its column with --item.",
-    ("cost", "events"): "What a suggestion is worth cannot be said there yet: leave it out.",
     ("capacity", "events"): "There, the first so many suggestions count: --metric hit@10.",
-    ("volume", "events"): "Leave it out: there are no costs there yet.",
     ("validation", "events"): "There, validation is the last tenth of the time before the test.",
 }
 WEIGHTS = {

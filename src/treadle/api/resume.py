@@ -8,9 +8,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from treadle.api.asked_before import asked_before, options_of
 from treadle.api.fit_data import fit_data
-from treadle.api.machine import files_of
-from treadle.api.options import FitOptions
 from treadle.api.run import Run
 from treadle.api.training import Observer
 from treadle.contracts import Json
@@ -54,27 +53,10 @@ def resume(
     if folder.result is not None and not until:
         _say(observer, f"the run at {path} is finished already; --until makes it go on longer.")
         return Run(path)
-    asked = _asked(path, dict(config["options"]), until, data)
-    options = FitOptions.of(asked | {"out": str(path), "kind": config["kind"]})
+    asked = asked_before(folder, data) | ({"until": until} if until else {})
+    options = options_of(folder, asked)
     with _recorded(folder, config, asked):
         return fit_data(options, resume=True, not_exact=not_exact, observer=observer)
-
-
-def _asked(path: Path, recorded: Json, until: str | None, data: Sequence[str]) -> Json:
-    """Return the options to go on with. Raises: RunError when the data is not to be found."""
-    if not recorded["data"]:
-        raise RunError(
-            f"the data of the run at {path} came from Python, so only Python can give it again.",
-            "Call treadle.fit(…, out=…, resume=True) with the same data.",
-        )
-    asked = recorded | ({"until": until} if until else {}) | ({"data": list(data)} if data else {})
-    gone = [file for file in asked["data"] if not files_of([file])]
-    if gone:
-        raise RunError(
-            f"the data of the run at {path} is not there any more: {', '.join(gone)}.",
-            "Go to the folder that the run was started from, or say where the data is: --data FILE",
-        )
-    return asked
 
 
 @contextlib.contextmanager

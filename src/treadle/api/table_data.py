@@ -104,8 +104,9 @@ def prepare(options: FitOptions, read: ReadResult) -> TableData:
     whole, schema = read.frame, _schema_of(options, read)
     plan = plan_target(whole, schema.target, metric=options.metric, positive=options.positive)
     parts, said = fitting_parts(given, read, schema, plan.task)
+    used = [column.name for column in schema.used()]
     rule = split_rule(options).model_copy(
-        update={"content": tuple(column.name for column in schema.used())}
+        update={"content": tuple(used), "ignored": _ignored(options, read)}
     )
     frame, parted = _parted(rule, whole[plan.keep], parts, plan)
     places = _places(plan, frame.height, whole.height)
@@ -118,7 +119,7 @@ def prepare(options: FitOptions, read: ReadResult) -> TableData:
         *(overlay.words() if overlay else []),
     ]
     encoder = TableEncoder.fit(frame[parted.train], schema)
-    target = _scaled_on_train(plan.encoder, frame[parted.train][schema.target])
+    target = scaled_on_train(plan.encoder, frame[parted.train][schema.target])
     if earlier := earlier_of(options.start_from, "table"):
         encoder, target = _as_before(earlier, target)
         schema = encoder.table
@@ -129,7 +130,7 @@ def prepare(options: FitOptions, read: ReadResult) -> TableData:
         target=target,
         split=parted,
         parts={
-            name: _encoded(frame[getattr(parted, name)], encoder, target, options.weight)
+            name: encoded(frame[getattr(parted, name)], encoder, target, options.weight)
             for name in PARTS
         },
         notes=[*notes, *plan.notes, *_left_out_words(schema), *parted.notes, *words],
@@ -147,6 +148,14 @@ def _schema_of(options: FitOptions, read: ReadResult) -> Schema:
         time=options.time,
         formats=read.formats,
     )
+
+
+def _ignored(options: FitOptions, read: ReadResult) -> tuple[str, ...]:
+    """Return the columns that would be learned from, had the user not left them out."""
+    if not options.ignore:
+        return ()
+    whole = _schema_of(options.model_copy(update={"ignore": ()}), read)
+    return tuple(column.name for column in whole.used() if column.name in options.ignore)
 
 
 def _places(plan: TargetPlan, num_rows: int, num_read: int) -> NDArray[np.int64]:
@@ -214,9 +223,10 @@ def _replanned(
     )
 
 
-def _encoded(
+def encoded(
     rows: pl.DataFrame, encoder: TableEncoder, target: TargetEncoder, weight: str | None
 ) -> dict[str, NDArray[Any]]:
+    """Return rows as arrays: what to learn from, "target", and "weight" where there is one."""
     arrays: dict[str, NDArray[Any]] = dict(encoder.encode(rows))
     arrays["target"] = target.encode(rows[target.column])
     if weight:
@@ -236,7 +246,7 @@ def _weights(column: pl.Series) -> NDArray[np.float32]:
     return values.cast(pl.Float32).to_numpy()
 
 
-def _scaled_on_train(target: TargetEncoder, answers: pl.Series) -> TargetEncoder:
+def scaled_on_train(target: TargetEncoder, answers: pl.Series) -> TargetEncoder:
     """Return the encoder with the centre and spread of a number as the train part has them."""
     if target.task != "number":
         return target

@@ -17,14 +17,17 @@ from treadle.api.as_answered import (
     worth,
 )
 from treadle.api.deciding import deciding
+from treadle.api.kept_rows import keep_answers
 from treadle.api.measure import class_charts, constant_prediction, number_charts
 from treadle.api.member import Member
 from treadle.api.options import FitOptions
 from treadle.api.reason_background import keep_background
 from treadle.api.result import advice_on, on_metrics, write_result
+from treadle.api.simple_rival import simple_answers
 from treadle.api.table_choice import chosen
 from treadle.api.table_data import TableData
 from treadle.api.table_importance import goes_by
+from treadle.api.where_it_fails import where_a_table_fails
 from treadle.contracts import Json
 from treadle.folder import RunFolder
 from treadle.goal import Metric
@@ -68,8 +71,13 @@ def finish(
     name, constant = constant_prediction(task, data.truth("train"), len(truth), len(classes))
     name = "guessing" if metric.needs == "scores" else name
     reached = on_metrics(found, task, truth, constant)
-    told, seen = worth(goal, answers, data, test, journal)
+    keys = (data.places[data.split.test] + 1).tolist()
+    keep_answers(folder, keys, truth, answers, classes)
+    simple = simple_answers(goal, data, options, metric, held, test)
+    told, seen = worth(goal, answers, data, test, journal, simple=simple)
     seen |= goes_by(folder, data, kept, metric, journal, seed=options.seed)
+    names = [name for one in seen.get("importance", ()) for name in one["columns"]]
+    seen["fails"] = where_a_table_fails(data, answers, names)
     folder.write_json("findings.json", _findings(data, members, answers, sentence) | seen)
     # what was tried is not looked at for verdicts: the usual ones tell how training went
     ended = max(members[:usual], key=lambda member: weights[member.name]).trained

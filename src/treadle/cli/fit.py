@@ -20,7 +20,7 @@ Data = Annotated[
 VALUES = {
     **dict.fromkeys(("--target", "--ignore", "--weight", "--time", "--group"), "COLUMN"),
     **dict.fromkeys(("--user", "--item", "--event"), "COLUMN"),
-    **dict.fromkeys(("--validation", "--test", "--corrections"), "FILE"),
+    **dict.fromkeys(("--validation", "--test", "--corrections", "--items"), "FILE"),
     **dict.fromkeys(("--metric", "--sheet", "--schedule", "--track"), "NAME"),
     **dict.fromkeys(("--lr", "--batch-size", "--threads", "--seed", "--unfreeze"), "NUMBER"),
     "--worth": "NUMBER",
@@ -168,6 +168,12 @@ def fit(
     ] = None,
     event: Annotated[
         str | None, _option("--event", help="The column of event kinds.", panel=Events)
+    ] = None,
+    items: Annotated[
+        str | None,
+        _option(
+            "--items", help="A file that says what the items are called: item, title.", panel=Events
+        ),
     ] = None,
     until: Annotated[
         str | None,

@@ -18,11 +18,14 @@ PART_WORDS = {
     "test": "for one test at the end",
 }
 RUNS_COLUMNS = ("run", "state", "learns", "figure", "baseline", "started")
+COMPARISON = "comparison.html"
 RunPath = Annotated[Path, typer.Argument(help="The run folder.", show_default=False)]
 
 
 def check(
-    data: Annotated[list[str], typer.Argument(help="As for fit.", show_default=False)],
+    data: Annotated[
+        list[str], typer.Argument(help="As for fit; or a run folder.", show_default=False)
+    ],
     target: Annotated[str | None, typer.Option(help="The column to predict.")] = None,
     kind: Annotated[str | None, typer.Option(help="table, images or events.")] = None,
     positive: Annotated[
@@ -127,18 +130,41 @@ def explain(run: RunPath, json: Json = False) -> None:
 
 
 def report(
-    run: RunPath,
+    run: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="RUN...", help="The run folder; or several, to compare.", show_default=False
+        ),
+    ],
     out: Annotated[Path | None, typer.Option(help="Where to write the page.")] = None,
     json: Json = False,
 ) -> None:
-    """Write a run's report: one HTML file that needs no connection."""
+    """Write a run's report, or a page that compares runs: one HTML file, no connection needed."""
+    if len(run) > 1:
+        _compare(run, out, as_json=json)
+        return
     from treadle.report.page import write
 
-    place = write(run, out)
+    place = write(run[0], out)
     if json:
-        terminal.print_json({"run": str(run), "report": str(place)})
+        terminal.print_json({"run": str(run[0]), "report": str(place)})
     else:
         typer.echo(f"Report: {place}")
+
+
+def _compare(runs: list[Path], out: Path | None, *, as_json: bool) -> None:
+    from treadle.api.compare import compare
+    from treadle.report.compare import in_words, write
+
+    told = compare(*runs)
+    place = write(told, out or Path(COMPARISON))
+    if as_json:
+        terminal.print_json(told | {"report": str(place)})
+        return
+    words = terminal.console()
+    for number, sentence in enumerate(in_words(told)):
+        terminal.say(words, sentence, style="bold" if number == 0 else None)
+    typer.echo(f"Report: {place}")
 
 
 def runs(

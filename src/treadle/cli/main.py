@@ -11,8 +11,10 @@ from typing import Annotated, Any
 
 import typer
 
+from treadle.cli.collect import collect
 from treadle.cli.fit import fit, resume
 from treadle.cli.look import check, demo, explain, predict, report, runs
+from treadle.cli.worth_of import worth_of
 
 STOPPED = 130
 SAVING = "checkpoint"  # the thread that writes one
@@ -24,7 +26,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (fit, predict, check, resume, explain, report, runs, demo):
+for command in (fit, predict, check, resume, explain, report, collect, worth_of, runs, demo):
     app.command()(command)
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 PLAIN_EVERY_SECONDS = 5.0
 ENDLESS = 10_000
+STEPS_TOLD = 3
 NEXT = {"data": "preparing", "stop": "looking at what was learned", "test": "writing the report"}
 HIDDEN = ("start", "forecast", "forecast_check", "track_record")
 UNSTEPPED = ("tune",)  # counted in decisions
@@ -131,16 +132,17 @@ def say_result(result: dict[str, Any], path: Path, *, as_json: bool) -> None:
         return
     from treadle.folder import RunFolder
     from treadle.report.answer import answer
+    from treadle.report.next_steps import next_steps
     from treadle.report.noticed import noticed_in_words
 
     out = console()
     say(out, "")
-    for number, sentence in enumerate(answer(RunFolder(path))):
+    for number, sentence in enumerate(answer(RunFolder(path)).sentences):
         say(out, sentence, style="bold" if number == 0 else None)
     for words in noticed_in_words(result):
         say(out, f"What we noticed: {words}", style="yellow")
-    for advice in result.get("advice") or ():
-        say(out, f"What to do next: {advice}")
+    for step in next_steps(RunFolder(path))[:STEPS_TOLD]:
+        say(out, f"What to do next: {step.words}")
     say(out, "")
     if (path / "report.html").exists():
         say(out, f"Report:  {path / 'report.html'}")

@@ -78,8 +78,8 @@ class EventLog:
         times, time_notes = seconds(frame[columns.time])
         log = pl.DataFrame(
             {
-                "user": _identifiers(frame[columns.user]),
-                "item": _identifiers(frame[columns.item]),
+                "user": identifiers(frame[columns.user]),
+                "item": identifiers(frame[columns.item]),
                 "time": times,
                 "kind": _kinds(frame, columns.event),
             }
@@ -214,7 +214,7 @@ class EventEncoder(Frozen):
         return [self.items[code - 1] if code else None for code in codes.tolist()]
 
 
-def _identifiers(column: pl.Series) -> pl.Series:
+def identifiers(column: pl.Series) -> pl.Series:
     """Return identifiers as text; whole numbers that were read as fractions lose their ".0"."""
     if column.dtype.is_float():
         column = column.fill_nan(None)

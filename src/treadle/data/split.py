@@ -39,6 +39,8 @@ class SplitRule(Frozen):
     column:    the group or time column
     pattern:   for groups: a regular expression; its first group (or whole match) in `column` counts
     content:   stratified: the columns whose cells make the hash; empty: all but the target
+    ignored:   stratified: columns that make the hash as well, but not whether rows are equal: so
+               that leaving a column out leaves rows in their parts
     label_delay_seconds: time until a row's answer is known: rows younger than that at a cut, or at
                the end of the data, are left out
     cuts:      time: where validation and test begin, in seconds (dates: since 1970)
@@ -50,6 +52,7 @@ class SplitRule(Frozen):
     column: str | None = None
     pattern: str | None = None
     content: tuple[str, ...] = ()
+    ignored: tuple[str, ...] = ()
     label_delay_seconds: float = 0.0
     cuts: tuple[float, float] | None = None
 
@@ -273,23 +276,42 @@ def _by_content(
     are alike that this is the nature of the data, and would leave a lopsided test.
     """
     names = [c for c in (rule.content or frame.columns) if c != target]
-    hashes = hash_rows(frame.select(names), rule.seed) if names else np.zeros(0, np.uint64)
-    if not names:
-        hashes = np.zeros(frame.height, np.uint64)
+    hashes = _hashes(frame, names, rule.seed)
     distinct = len(np.unique(hashes))
-    together = distinct >= (1 - _MOST_DUPLICATES) * frame.height
-    notes = []
-    alike = frame.height - distinct
-    if together and alike:
+    fewest = (1 - _MOST_DUPLICATES) * frame.height
+    notes, alike = [], frame.height - distinct
+    orders = hashes
+    if rule.ignored:
+        orders = _hashes(
+            frame, [c for c in frame.columns if c in {*names, *rule.ignored}], rule.seed
+        )
+    if distinct >= fewest:
+        orders = orders if orders is hashes else _least_of_equals(orders, hashes)
         told = "1 row repeats" if alike == 1 else f"{alike:,} rows repeat"
-        notes.append(f"{told} another row; equal rows are kept in one part.")
-    elif not together:
-        hashes = mixed(hashes + mixed(_occurrence(hashes, classes)))
+        notes += [f"{told} another row; equal rows are kept in one part."] if alike else []
+    elif len(np.unique(orders)) < fewest:
+        orders = mixed(orders + mixed(_occurrence(orders, classes)))
     parts = np.zeros(frame.height, np.int64)
     for code in np.unique(classes):
         rows = np.flatnonzero(classes == code)
-        parts[rows] = cut_by_rank(hashes[rows], rule.fractions)
+        parts[rows] = cut_by_rank(orders[rows], rule.fractions)
     return parts, rule, notes
+
+
+def _hashes(frame: pl.DataFrame, names: list[str], seed: int) -> NDArray[np.uint64]:
+    """Return a hash of what each row holds in these columns, uint64 [N]."""
+    if not names:
+        return np.zeros(frame.height, np.uint64)
+    return hash_rows(frame.select(names), seed)
+
+
+def _least_of_equals(orders: NDArray[np.uint64], hashes: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Return each row's order; rows with the same hash get the least of theirs: they stay together.
+
+    orders, hashes: uint64 [N]
+    """
+    table = pl.DataFrame({"hash": hashes, "order": orders})
+    return table.select(pl.col("order").min().over("hash")).to_series().to_numpy()
 
 
 def _occurrence(hashes: NDArray[np.uint64], classes: Codes) -> NDArray[np.uint64]:
@@ -321,7 +343,7 @@ def _by_group(frame: pl.DataFrame, rule: SplitRule) -> tuple[Codes, SplitRule, l
 def _group_keys(values: pl.Series, rule: SplitRule) -> tuple[NDArray[np.uint64], list[str]]:
     """Return a hash uint64 [N] for each row's group; rows without one are groups of their own."""
     if rule.pattern is not None:
-        values = _matched(values, rule.pattern)
+        values = matched(values, rule.pattern)
     missing = values.is_null().to_numpy()
     keys = hash_values(values)
     keys[missing] = mixed(np.flatnonzero(missing).astype(np.uint64) + mixed(keys[missing]))
@@ -330,7 +352,7 @@ def _group_keys(values: pl.Series, rule: SplitRule) -> tuple[NDArray[np.uint64],
     return keys, notes
 
 
-def _matched(values: pl.Series, pattern: str) -> pl.Series:
+def matched(values: pl.Series, pattern: str) -> pl.Series:
     try:
         group = 1 if re.compile(pattern).groups else 0
         found = values.cast(pl.String).str.extract(pattern, group)

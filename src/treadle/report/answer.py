@@ -17,7 +17,13 @@ from treadle.report.sentences import (
 )
 from treadle.report.spoken import duration, plural, raw
 
-NOUNS = {"images": "photo", "events": "event", "module": "sample"}
+NOUNS = {"images": "photo", "events": "moment", "module": "sample"}
+SIMPLE_WAYS = {
+    "decayed transitions": "going by what usually comes next",
+    "EASE": "going by what is taken together",
+    "recent popularity": "suggesting what is popular now",
+}
+"""Simple ways to suggest, in words."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,16 +65,78 @@ def headline(result: Json) -> Headline | None:
     )
 
 
-def answer(run: RunFolder) -> list[str]:
-    """Return what a run found out, about three sentences; the first is the figure."""
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What a run found out: three sentences, the first the figure, and those that come after.
+
+    sure: what the figure was measured on and how sure it is; stop: why training ended; both are
+    empty where they stand among the three
+    """
+
+    three: list[str]
+    sure: str = ""
+    stop: str = ""
+    scorings: str = ""
+
+    @property
+    def sentences(self) -> list[str]:
+        """All of them, the first three first."""
+        return [*self.three, *filter(None, (self.sure, self.stop, self.scorings))]
+
+
+def told_by(result: Json) -> Headline | None:
+    """Return the figure that people are told: of suggestions, how many hold the next item.
+
+    What decides there, NDCG, counts how high it stands as well, and cannot be read aloud.
+    """
+    head = headline(result)
+    name = head.metric.replace("ndcg@", "hit@") if head else ""
+    best = max(
+        ((value, text(entry.get("name"))) for entry, value in _reached(result, name)),
+        default=None,
+    )
+    found = record(record(result.get("metrics")).get(name))
+    value = number(found.get("test"))
+    if head is None or name == head.metric or value is None or best is None:
+        return head
+    low, high = number(found.get("low")), number(found.get("high"))
+    return Headline(
+        metric=name,
+        value=value,
+        part="test",
+        low=low,
+        high=high,
+        baseline=best[0],
+        baseline_name=best[1],
+    )
+
+
+def _reached(result: Json, metric: str) -> list[tuple[Json, float]]:
+    """Return what each baseline reaches in a metric, where that is known."""
+    both = [
+        (entry, number(record(entry.get("metrics")).get(metric)))
+        for entry in records(result.get("baselines"))
+    ]
+    return [(entry, value) for entry, value in both if value is not None]
+
+
+def answer(run: RunFolder) -> Answer:
+    """Return what a run found out."""
     result = readable(run, "result.json")
     if not result:
-        return _unfinished(run)
-    head = headline(result)
-    told = money_first(result)
-    told += [figure_sentence(head, run), sure_sentence(head, run)] if head else []
-    told += [stop_sentence(result), scorings_sentence(result)]
-    return list(filter(None, told)) or ["The run ended without a figure to judge it by."]
+        return Answer(three=_unfinished(run))
+    head = told_by(result)
+    money = money_first(result)
+    figure = figure_sentence(head, run) if head else ""
+    sure, stop = sure_sentence(head, run) if head else "", stop_sentence(result)
+    said = list(filter(None, [*money, figure, sure, stop]))
+    three = said[:3] or ["The run ended without a figure to judge it by."]
+    return Answer(
+        three=three,
+        sure="" if sure in three else sure,
+        stop="" if stop in three else stop,
+        scorings=scorings_sentence(result),
+    )
 
 
 def readable(run: RunFolder, name: str) -> Json:
@@ -86,7 +154,7 @@ def figure_sentence(head: Headline, run: RunFolder) -> str:
         head.metric,
         head.value,
         head.baseline,
-        baseline_name=head.baseline_name,
+        baseline_name=SIMPLE_WAYS.get(head.baseline_name, head.baseline_name),
         target=text(findings.get("target")),
         positive=text(findings.get("positive")),
         classes=texts(findings.get("classes")),
@@ -127,7 +195,9 @@ def paired_difference(head: Headline, result: Json) -> tuple[float, float] | Non
     """
     for line in records(result.get("baselines")):
         if line.get("name") == head.baseline_name:
-            difference = record(line.get("difference"))
+            same = record(result.get("metric")).get("name") == head.metric
+            apart = record(record(line.get("differences")).get(head.metric))
+            difference = apart or (record(line.get("difference")) if same else {})
             low, high = number(difference.get("low")), number(difference.get("high"))
             return None if low is None or high is None else (low, high)
     return None
@@ -181,6 +251,14 @@ def scorings_sentence(result: Json) -> str:
 def capitalised(sentence: str) -> str:
     """Return a sentence with its first letter large and the rest untouched."""
     return sentence[:1].upper() + sentence[1:]
+
+
+def sentence(words: str) -> str:
+    """Return words as a sentence: a large letter first, a full stop at the end."""
+    words = capitalised(words.strip())
+    return (
+        words if words.endswith((".", "!", "?", ":")) or "treadle resume" in words else words + "."
+    )
 
 
 def _unfinished(run: RunFolder) -> list[str]:

@@ -34,6 +34,7 @@ class Whisker:
 
     low, high: the ends, or None where no interval is known
     ours:      drawn strong; what it is compared with is drawn hollow
+    said:      what stands beside it; by default the value with its interval
     """
 
     name: str
@@ -41,6 +42,7 @@ class Whisker:
     low: float | None = None
     high: float | None = None
     ours: bool = False
+    said: str = ""
 
 
 def whiskers(
@@ -69,6 +71,7 @@ def _whisker(row: Whisker, scale: Scale, top: float) -> list[Markup]:
         words += f" [{raw(row.low)}, {raw(row.high)}]"
         hover += f", 95 % interval {raw(row.low)} to {raw(row.high)}"
         parts += _span(scale(row.low), scale(row.high), middle, f"whisker {kind}")
+    words = row.said or words
     room = int((WIDTH - 30) / (LETTER_WIDTH * (BOLD if row.ours else 1.0))) - len(words)
     return [
         *parts,

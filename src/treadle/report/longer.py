@@ -12,13 +12,15 @@ from treadle.folder import RunFolder
 from treadle.report.answer import readable
 from treadle.report.curves import Series
 from treadle.report.facts import number, record, records, text, thinned, whole
-from treadle.report.sentences import higher_is_better
+from treadle.report.sentences import higher_is_better, share_mended
 from treadle.report.spoken import significant
 from treadle.report.svg import Frame, Scale, dot, drawing, label, path, spanning
 
 POINTS = 300
 EARLIEST = 0.1
 """The share of the time so far before which nothing is drawn: it would make the rest flat."""
+MUCH, LITTLE = 0.05, 0.01
+"""Shares of what is missing to a perfect figure: from where on longer helps, and below hardly."""
 UNITS = ((3_600.0, "hours"), (60.0, "minutes"), (1.0, "seconds"))
 
 
@@ -130,8 +132,12 @@ def _answer(forecasts: Sequence[Json]) -> str:
             f"Hardly: {stands}, and with {times} the steps it would most likely be the same "
             f"({significant(low, 4)} to {significant(high, 4)}, in 8 of 10 such cases)."
         )
+    mended = share_mended(metric, now, middle)
+    how = "It would" if mended is None or mended >= MUCH else "A little"
+    if mended is not None and mended < LITTLE:
+        how = "Hardly"
     return (
-        f"It would: {stands}, and with {times} the steps about {significant(middle, 4)} "
+        f"{how}: {stands}, and with {times} the steps about {significant(middle, 4)} "
         f"({significant(low, 4)} to {significant(high, 4)}, in 8 of 10 such cases)."
     )
 

@@ -17,18 +17,29 @@ from treadle.contracts import Json
 from treadle.errors import SaveError
 from treadle.folder import RunFolder
 from treadle.report import journal, sections
-from treadle.report.answer import Headline, answer, capitalised, headline, readable
+from treadle.report.answer import (
+    Headline,
+    answer,
+    capitalised,
+    headline,
+    readable,
+    sentence,
+    told_by,
+)
 from treadle.report.charts import calibration, ranking_curve, scatter
 from treadle.report.confusion import confusion
 from treadle.report.curves import CurveChart, Mark, curve_chart, epochs_of, grouped, series_of
 from treadle.report.facts import number, pairs, record, records, text, texts, whole
+from treadle.report.fails import fails, suggestions
 from treadle.report.goes_by import goes_by
 from treadle.report.longer import longer
 from treadle.report.money import calibration_note, worth
+from treadle.report.next_steps import next_steps
 from treadle.report.noticed import noticed
+from treadle.report.price_list import price_list
 from treadle.report.sentences import sentence_for
+from treadle.report.spent import spent
 from treadle.report.tuned import tuned
-from treadle.report.words import sentence
 
 HERE = Path(__file__).parent
 FIRST_CHARTS = 2
@@ -63,15 +74,16 @@ def render(run: RunFolder) -> str:
     result, plan = readable(run, "result.json"), readable(run, "plan.json")
     findings, events = readable(run, "findings.json"), run.events()
     head = headline(result)
-    return _template().render(
-        style=_style(),
+    return template("page.html").render(
+        style=style(),
         **_top(run, result, plan, findings, events),
-        **_figures(head, result, findings),
+        **_figures(told_by(result), result, findings),
         **_training(run, head, result, plan, events),
-        **_mistakes(head, findings),
+        **_mistakes(findings, text(run.config.get("kind"))),
         worth=worth(result, findings),
         goes_by=goes_by(findings, head.metric if head else ""),
-        running=texts(record(result.get("running")).get("sentences")),
+        price_list=price_list(run),
+        spent=spent(run, result, head.metric if head else ""),
         calibration_note=calibration_note(findings),
         **_data(findings),
         members=sections.members(run, findings),
@@ -79,13 +91,14 @@ def render(run: RunFolder) -> str:
         tuned=tuned(run),
         noticed=noticed(result),
         blend_sentence=sentence(text(findings.get("blend_sentence"))),
-        advice=[sentence(words) for words in texts(result.get("advice"))],
+        steps=next_steps(run),
         **_appendix(run, plan, events),
     )
 
 
 @cache
-def _template() -> Template:
+def template(name: str) -> Template:
+    """Return one of our pages, without what is filled in."""
     environment = Environment(
         loader=FileSystemLoader(HERE),
         autoescape=True,
@@ -93,11 +106,11 @@ def _template() -> Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.get_template("page.html")
+    return environment.get_template(name)
 
 
 @cache
-def _style() -> Markup:
+def style() -> Markup:
     """Return the style sheet; it is ours, so it is let in as it stands."""
     return Markup((HERE / "page.css").read_text(encoding="utf-8"))  # noqa: S704  our own file
 
@@ -114,8 +127,11 @@ def _top(run: RunFolder, result: Json, plan: Json, findings: Json, events: Seque
         "name": run.name,
         "subtitle": " · ".join(filter(None, (predicted, started))),
         "finished": bool(result),
-        "figure": told[0],
-        "told": [*told[1:]],
+        "figure": told.three[0],
+        "told": told.three[1:],
+        "sure": told.sure,
+        "stop": told.stop,
+        "scorings": told.scorings,
         "task_sentence": text(plan.get("task_sentence")),
     }
 
@@ -197,7 +213,7 @@ def _pace(result: Json) -> str:
     return ", ".join(filter(None, words))
 
 
-def _mistakes(head: Headline | None, findings: Json) -> Json:
+def _mistakes(findings: Json, kind: str) -> Json:
     observed = [
         (p, o, c)
         for entry in records(findings.get("calibration"))
@@ -215,6 +231,8 @@ def _mistakes(head: Headline | None, findings: Json) -> Json:
         "wrong_photos": sections.wrong_photos(findings),
         "examples": sections.plain_table(findings.get("examples")),
         "items": sections.plain_table(findings.get("items")),
+        "fails": fails(findings, kind),
+        "suggestions": suggestions(findings),
     }
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from markupsafe import Markup
 
 from treadle.contracts import Json
 from treadle.folder import RunFolder
-from treadle.report.answer import Headline, capitalised
+from treadle.report.answer import SIMPLE_WAYS, Headline, capitalised
 from treadle.report.charts import Whisker, whiskers
 from treadle.report.facts import number, record, records, text
 from treadle.report.sentences import higher_is_better, is_share, meaning_of
@@ -58,6 +59,7 @@ def _other_rows(head: Headline, result: Json) -> list[Whisker]:
     if head.baseline is not None and head.baseline_name not in named:
         named[head.baseline_name] = Whisker(name=head.baseline_name, value=head.baseline)
     up = higher_is_better(head.metric) is not False
+    named = {n: replace(row, name=SIMPLE_WAYS.get(n, n)) for n, row in named.items()}
     return sorted(named.values(), key=lambda row: row.value, reverse=up)
 
 
@@ -185,7 +187,12 @@ def kind_words(kind: str, count: int) -> str:
 
 
 def wrong_photos(findings: Json) -> list[Json]:
-    """Return the photos that were taken for something else; only plain pictures are let in."""
+    """Return the photos that were taken for something else."""
+    return shown_photos(records(findings.get("wrong_photos")))[:24]
+
+
+def shown_photos(entries: Sequence[Json]) -> list[Json]:
+    """Return photos with what was said of each; only plain pictures are let in."""
     return [
         {
             "picture": text(entry.get("data_uri")),
@@ -194,9 +201,9 @@ def wrong_photos(findings: Json) -> list[Json]:
             "predicted": text(entry.get("predicted")),
             "probability": number(entry.get("probability")),
         }
-        for entry in records(findings.get("wrong_photos"))
+        for entry in entries
         if PICTURE.fullmatch(text(entry.get("data_uri")))
-    ][:24]
+    ]
 
 
 @dataclass(frozen=True, kw_only=True)

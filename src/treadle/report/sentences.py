@@ -100,6 +100,15 @@ def is_share(metric: str) -> bool:
     return bool(AT_K.fullmatch(name)) or name in SHARES
 
 
+def share_mended(metric: str, now: float, then: float) -> float | None:
+    """Return the share of what is missing to a perfect figure that a better one mends."""
+    up = higher_is_better(metric)
+    missing = 1.0 - now if is_share(metric) or metric == "r2" else now if up is False else None
+    if up is None or missing is None or missing <= 0:
+        return None
+    return (then - now if up else now - then) / missing
+
+
 def sorted_ends(ends: list[str], meaning: Meaning) -> list[str]:
     """Return the ends of an interval, the smaller first, as the value is told."""
     return ends[::-1] if meaning.say is _typical_probability else ends

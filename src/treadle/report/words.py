@@ -8,11 +8,14 @@ from typing import Any
 from treadle.contracts import Json
 from treadle.errors import RunError
 from treadle.folder import RunFolder, find_runs
-from treadle.report.answer import answer, capitalised, headline, readable
+from treadle.report.answer import answer, headline, readable, sentence
 from treadle.report.facts import number, record, records, text, texts
+from treadle.report.fails import fails_in_words
 from treadle.report.journal import lines_of, to_read
 from treadle.report.longer import longer
+from treadle.report.next_steps import next_steps
 from treadle.report.noticed import noticed_in_words
+from treadle.report.price_list import priced_in_words
 from treadle.report.sentences import sentence_for
 
 __all__ = ["explain", "runs_table", "sentence_for"]
@@ -30,7 +33,7 @@ def explain(run: Path | str) -> list[str]:
     folder = RunFolder.open(run)
     plan, result = readable(folder, "plan.json"), readable(folder, "result.json")
     findings = readable(folder, "findings.json")
-    told = answer(folder)
+    told = answer(folder).sentences
     told += [
         s for key in ("money", "running") for s in texts(record(result.get(key)).get("sentences"))
     ]
@@ -39,9 +42,11 @@ def explain(run: Path | str) -> list[str]:
     told += [problem for entry in records(findings.get("health")) if (problem := _problem(entry))]
     told += [_of_member(member) for member in records(findings.get("members"))]
     told += [*decided(folder), text(findings.get("blend_sentence"))]
+    told += fails_in_words(findings, text(folder.config.get("kind")))
     told += [f"What we noticed: {words}" for words in noticed_in_words(result)]
     told += would_longer_help(folder)
-    told += [f"What to do next: {advice}" for advice in texts(result.get("advice"))]
+    told += [f"What data earned: {line}" for line in priced_in_words(folder)]
+    told += [f"What to do next: {step.words}" for step in next_steps(folder)]
     return list(dict.fromkeys(sentence(words) for words in told if words.strip()))
 
 
@@ -65,16 +70,8 @@ def decided(run: RunFolder) -> list[str]:
     return [
         f"At step {line.step:,}: {line.sentence}" if line.step else line.sentence
         for line in lines
-        if line.topic not in TOLD_ELSEWHERE
+        if line.topic.replace(" ", "_") not in TOLD_ELSEWHERE
     ]
-
-
-def sentence(words: str) -> str:
-    """Return words as a sentence: a large letter first, a full stop at the end."""
-    words = capitalised(words.strip())
-    return (
-        words if words.endswith((".", "!", "?", ":")) or "treadle resume" in words else words + "."
-    )
 
 
 def runs_table(parent: Path | str) -> list[Json]:
@@ -106,7 +103,7 @@ def _row(run: RunFolder) -> Json:
         "target": text(readable(run, "findings.json").get("target")) or None,
         "seconds": number(record(result).get("seconds")),
         "started": text(events[0].get("time")) or None if events else None,
-        "sentence": answer(run)[0],
+        "sentence": answer(run).three[0],
     }
     return row | (_figure(result) if result else {})
 

@@ -47,12 +47,14 @@ class EventPredictor:
         )
         self.scorer.load_state_dict(read_tensors(folder / "blend.safetensors", finite=True))
         self.scorer.eval()
+        self.titles = _titles(facts.get("titles"), self.encoder.items)
 
     def predict(self, data: Any, *, top: int = 10) -> pl.DataFrame:
         """Return `user, rank, item, score`: for each user of a log, the `top` best unseen items.
 
-        A user of whom no item is known gets what is popular, and one of whom no row is whole
-        nothing; a word in `problem` says so.
+        Where it is known what items are called, `title` stands beside the item. A user of whom no
+        item is known gets what is popular, and one of whom no row is whole nothing; a word in
+        `problem` says so.
 
         Raises: DataError when the log lacks a column, has no rows, or times that are none.
         """
@@ -71,6 +73,9 @@ class EventPredictor:
         rows += [{"user": user, "problem": _NOT_WHOLE} for user in log.lost_users]
         found = pl.DataFrame(rows, schema=_SCHEMA)
         found = found if found["problem"].is_not_null().any() else found.drop("problem")
+        if self.titles:
+            named = found["item"].replace_strict(self.titles, default=None, return_dtype=pl.String)
+            found.insert_column(found.get_column_index("item") + 1, named.alias("title"))
         return found, [*log.notes, *self._unknown(log)]
 
     def _suggested(self, log: EventLog, top: int) -> list[Json]:
@@ -103,6 +108,15 @@ class EventPredictor:
             f"{count:,} of {log.frame.height:,} events are of items that the model does not know, "
             f"such as '{first}': they are passed over."
         ]
+
+
+def _titles(given: Any, items: tuple[str, ...]) -> dict[str, str]:
+    """Return what items are called, as a model keeps it: a title or nothing for each item."""
+    if given is None:
+        return {}
+    if not isinstance(given, list) or len(given) != len(items):
+        raise ValueError("it names titles of other items")
+    return {item: title for item, title in zip(items, given, strict=True) if type(title) is str}
 
 
 _NOTHING_KNOWN = "nothing this user did is known to the model"
