@@ -146,3 +146,10 @@ def test_a_run_whose_data_is_gone_says_so(tmp_path: Path) -> None:
     file.unlink()
     with pytest.raises(RunError, match=r"is not there any more: .*customers\.csv"):
         treadle.check(tmp_path / "run")
+
+
+def test_a_fit_looks_in_depth_where_it_is_asked_to(tmp_path: Path) -> None:
+    frame, _ = wrong_customers()
+    treadle.fit(frame, target="left", model="trees", threads=1, deep=True, out=tmp_path / "run")
+    assert "Answers that may be wrong" in (tmp_path / "run" / "report.html").read_text()
+    assert (tmp_path / "run" / "label_errors.csv").exists()

@@ -84,7 +84,7 @@ def test_the_drawings_say_in_words_what_they_show() -> None:
     section = drawn(money())
     assert "this model €400,000" in section.beside and "flagging from 0.5 on" in section.beside
     assert "nothing flagged €2,000,000, everything €1,500,000" in section.curve
-    assert "chosen: 35.0 of 100" in section.curve and "above 0.17" in section.curve_note
+    assert "chosen: 35.0 of 100" in section.curve and "more than 17.0 % likely" in section.curve_note
 
 
 def test_where_few_are_flagged_the_axis_has_decades() -> None:
@@ -136,6 +136,6 @@ def test_words_from_the_data_are_escaped(make_run: MakeRun) -> None:
 def test_probabilities_are_told_with_what_was_done_about_them() -> None:
     test = {"before": 0.05, "after": 0.012, "low": 0.004, "high": 0.02}
     note = calibration_note({"calibration_check": {"method": "platt", "test": test}})
-    assert "1.2 points of 100 off (0.40 to 2.0)" in note and "5.0" in note
+    assert "off by 1.2 percentage points (0.40 to 2.0)" in note and "5.0" in note
     stays = calibration_note({"calibration_check": {"method": "as_is", "test": test}})
     assert "as the model says them." in stays and calibration_note({}) == ""

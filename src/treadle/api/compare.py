@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
 from treadle.api.bootstrap import drawn_values
@@ -27,7 +26,6 @@ DRAWS = 1_000
 MOST_CELLS = 50_000_000
 LEAST_DRAWS = 200
 FEWEST_SHARED = 20
-OTHER = " of the other"
 QUIET = ("out", "overwrite", "cache", "track", "save_every", "threads")
 
 
@@ -38,7 +36,7 @@ class _Run:
     name: str
     folder: RunFolder
     result: Json
-    rows: pl.DataFrame | None
+    rows: dict[str, Array] | None
 
     def value(self, metric: str) -> float | None:
         """Return what it reached on its test part."""
@@ -100,11 +98,7 @@ def _read(path: Path, name: str) -> _Run:
         )
     if not isinstance(result.get("metrics"), dict) or not result["metrics"]:
         raise RunError(f"the run at {path} was not measured on a test part.", "Fit with data.")
-    try:
-        rows = kept_rows(folder)
-    except RunError:
-        rows = None
-    return _Run(name=name, folder=folder, result=result, rows=rows)
+    return _Run(name=name, folder=folder, result=result, rows=kept_rows(folder))
 
 
 def _shared_metric(runs: Sequence[_Run]) -> str:
@@ -159,13 +153,13 @@ def _difference(one: _Run, other: _Run, name: str, task: str) -> Json | None:
     Source: Efron and Tibshirani, An Introduction to the Bootstrap (1993): both runs see the same
     draws of rows, so what the rows have in common falls away.
     """
-    both = _rows_of_both(one, other)
-    if both is None:
+    rows = _rows_of_both(one, other)
+    if rows is None:
         return None
     if task == "next_item":
-        found = _apart_by_moments(both, name)
+        found = _apart_by_moments(*rows, name)
     else:
-        found = _apart_by_rows(both, metric_named(name, task), one, other)  # type: ignore[arg-type]
+        found = _apart_by_rows(*rows, metric_named(name, task), one)  # type: ignore[arg-type]
     if found is None:
         return None
     drawn, value, sign = found
@@ -176,72 +170,68 @@ def _difference(one: _Run, other: _Run, name: str, task: str) -> Json | None:
         "value": value,
         "low": float(low),
         "high": float(high),
-        "rows": both.height,
+        "rows": len(rows[0]["key"]),
         "surely": surely,
     }
 
 
-def _rows_of_both(one: _Run, other: _Run) -> pl.DataFrame | None:
-    """Return the test rows that both runs were scored on, with the same truth; None of too few."""
+Rows: TypeAlias = dict[str, Array]
+
+
+def _rows_of_both(one: _Run, other: _Run) -> tuple[Rows, Rows] | None:
+    """Return the test rows of both runs with the same truth, in one order; None of too few."""
     if one.rows is None or other.rows is None:
         return None
-    both = one.rows.join(other.rows, on="key", how="inner", suffix=OTHER)
-    if "true" in both.columns:
-        if f"true{OTHER}" not in both.columns:
-            return None
-        both = both.filter(pl.col("true") == pl.col(f"true{OTHER}"))
-    return both if both.height >= FEWEST_SHARED else None
+    _, ours, theirs = np.intersect1d(one.rows["key"], other.rows["key"], return_indices=True)
+    found = _taken(one.rows, ours), _taken(other.rows, theirs)
+    truths = [rows.get("true") for rows in found]
+    if truths[0] is not None and truths[1] is not None:
+        same = np.flatnonzero(truths[0] == truths[1])
+        found = _taken(found[0], same), _taken(found[1], same)
+    return found if len(found[0]["key"]) >= FEWEST_SHARED else None
 
 
-def _apart_by_moments(both: pl.DataFrame, metric: str) -> tuple[Array, float, int] | None:
+def _taken(rows: Rows, places: Array) -> Rows:
+    return {name: values[places] for name, values in rows.items()}
+
+
+def _apart_by_moments(ours: Rows, theirs: Rows, metric: str) -> tuple[Array, float, int] | None:
     """Return draws of how far apart suggestions are, the value, and which sign is better.
 
     Whole users are drawn, for their moments hang together.
     """
-    if metric not in both.columns or f"{metric}{OTHER}" not in both.columns:
+    if metric not in ours or metric not in theirs or "user" not in ours:
         return None
-    apart = both.select(
-        user=pl.col("key").str.extract(r"^(.*) ", 1),
-        apart=pl.col(f"{metric}{OTHER}") - pl.col(metric),
-    )
-    by_user = apart.group_by("user", maintain_order=True)
-    table = by_user.agg(pl.col("apart").sum(), pl.len().alias("moments"))
-    totals, counts = table["apart"].to_numpy(), table["moments"].to_numpy()
+    apart = theirs[metric].astype(np.float64) - ours[metric]
+    _, users = np.unique(ours["user"], return_inverse=True)
+    totals, counts = np.bincount(users, weights=apart), np.bincount(users)
     picked = np.random.default_rng(0).integers(0, len(totals), (DRAWS, len(totals)))
     drawn = totals[picked].sum(axis=1) / counts[picked].sum(axis=1)
-    return drawn, float(totals.sum() / counts.sum()), 1
+    return drawn, float(apart.mean()), 1
 
 
 def _apart_by_rows(
-    both: pl.DataFrame, metric: Metric, one: _Run, other: _Run
+    ours: Rows, theirs: Rows, metric: Metric, run: _Run
 ) -> tuple[Array, float, int] | None:
     """Return the same of answers: both runs are measured on the same draws of rows."""
-    ours, theirs = _answers(both, "", metric, one), _answers(both, OTHER, metric, other)
-    if ours is None or theirs is None:
+    classes = len((run.folder.findings or {}).get("classes") or ())
+    one, other = (_answers(rows, metric, classes) for rows in (ours, theirs))
+    if one is None or other is None or one.shape != other.shape or "true" not in ours:
         return None
-    truth = both["true"].to_numpy()
+    truth = ours["true"] if classes == 0 else ours["true"].astype(np.int64)
     draws = int(np.clip(MOST_CELLS // len(truth), LEAST_DRAWS, DRAWS))
     found = [
         drawn_values([metric], truth, said, draws=draws, seed=0)[metric.name]
-        for said in (ours, theirs)
+        for said in (one, other)
     ]
-    value = float(metric(truth, theirs) - metric(truth, ours))
+    value = float(metric(truth, other) - metric(truth, one))
     return found[1] - found[0], value, 1 if metric.higher_is_better else -1
 
 
-def _answers(both: pl.DataFrame, end: str, metric: Metric, run: _Run) -> Array | None:
+def _answers(rows: Rows, metric: Metric, num_classes: int) -> Array | None:
     """Return a run's answers as a metric takes them; None where chances were not kept."""
-    if f"expected{end}" in both.columns:
-        return _array(both[f"expected{end}"])
-    classes = [str(name) for name in (run.folder.findings or {}).get("classes", [])]
-    if metric.needs == "labels":
-        return _array(np.eye(len(classes))[both[f"said{end}"].to_numpy()])
-    names = [f"chance of {name}{end}" for name in classes]
-    if not names or any(name not in both.columns for name in names):
-        return None
-    return _array(both.select(names))
-
-
-def _array(values: Any) -> Array:
-    found: Array = np.asarray(values)
-    return found
+    if num_classes and metric.needs == "labels" and "said" in rows:
+        codes: Array = rows["said"]
+        fits = codes.min(initial=0) >= 0 and codes.max(initial=0) < num_classes
+        return np.eye(num_classes)[codes] if fits else None
+    return rows.get("chances" if num_classes else "expected")

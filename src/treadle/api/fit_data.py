@@ -37,7 +37,15 @@ def fit_data(
     refuse_unmet(options, kind)
     options = options.model_copy(update={"kind": kind})
     attempt = Attempt(resume=resume, not_exact=not_exact, observer=observer or Observer())
-    if kind == "images":
+    run = _fitted(options, frame, attempt)
+    if options.deep:
+        _look_deeper(options, frame, run, attempt.observer)
+    return run
+
+
+def _fitted(options: FitOptions, frame: Any, attempt: Attempt) -> Run:
+    """Train on data of the kind that the options name."""
+    if options.kind == "images":
         if frame is not None:
             raise OptionError(
                 f"photos were given as a {type(frame).__name__} in memory.",
@@ -46,13 +54,22 @@ def fit_data(
         from treadle.api.fit_images import fit_images
 
         return fit_images(options, attempt)
-    if kind == "events":
+    if options.kind == "events":
         from treadle.api.fit_events import fit_events
 
         return fit_events(options, frame, attempt)
     from treadle.api.fit_table import fit_table
 
     return fit_table(options, frame, attempt)
+
+
+def _look_deeper(options: FitOptions, frame: Any, run: Run, observer: Observer) -> None:
+    """Look at the data in depth, and tell the run's report of it."""
+    from treadle.api.check import check
+
+    sentence = "looking at the data in depth, for up to a minute."
+    observer.line({"topic": "data", "step": 0, "time": "", "sentence": sentence})
+    check(options, frame=frame, deep=True, out=run.path)
 
 
 def are_paths(data: Any) -> bool:

@@ -39,6 +39,7 @@ class FitOptions(Frozen):
     until:       stop conditions in words; `minutes` in them bound the whole fit
     worth:       how much better the metric must get for going on to be worth it
     tune:        tables: how long the whole fit may take, other settings tried in what is left
+    deep:        tables and photos: look at the data in depth after training
     cost:        what mistakes cost, in words or as a dict: answers are chosen to cost least
     capacity:    how many cases can be looked at; volume: how many there are
     machine_cost: what this machine costs, such as "0.20 an hour"; watts: what it draws
@@ -77,6 +78,7 @@ class FitOptions(Frozen):
     worth: float | None = Field(default=None, ge=0)
     tune: str | None = None
     model: Literal["auto", "neural", "trees"] = "auto"
+    deep: bool = False
     start_from: str | None = None
     lr: Literal["auto"] | Annotated[float, Field(gt=0)] | None = None
     batch_size: int | None = Field(default=None, gt=0)

@@ -28,6 +28,7 @@ ONLY_FOR: dict[str, tuple[Kind, ...]] = {
     "ignore": ("table",),
     "model": ("table",),
     "tune": ("table",),
+    "deep": ("table", "images"),
     "cost": ("table", "images", "events"),
     "capacity": ("table", "images"),
     "volume": ("table", "images", "events"),

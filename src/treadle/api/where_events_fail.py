@@ -44,7 +44,7 @@ def where_events_fail(data: EventData, scorer: Scorer, k: int, seed: int) -> Jso
     def example(place: int, columns: Sequence[str]) -> Json:
         return _example(data, scorer, cases, place, k, seed)
 
-    fails = told(found, off, off, example, is_number=False)
+    fails = told(found, off, off, example, is_number=False, shown=1)
     return {"suggestions": examples, "fails": fails | {"k": k}}
 
 

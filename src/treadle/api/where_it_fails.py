@@ -69,11 +69,19 @@ def worst_parts(cells: pl.DataFrame, off: Array) -> list[Slice] | None:
     return worst_slices(cells, off)
 
 
-def told(found: Sequence[Slice], off: Array, sure: Array, example: Any, *, is_number: bool) -> Json:
+def told(
+    found: Sequence[Slice],
+    off: Array,
+    sure: Array,
+    example: Any,
+    *,
+    is_number: bool,
+    shown: int = SHOWN_EXAMPLES,
+) -> Json:
     """Return the parts as findings.json has them, with the worst examples of each.
 
     off:     how far off each row's answer is; sure: the same, with how sure the answer was
-    example: (place, columns) → one example's record
+    example: (place, columns) → one example's record; shown: how many of each part
     """
     low, high = _interval(off)
     return {
@@ -82,13 +90,14 @@ def told(found: Sequence[Slice], off: Array, sure: Array, example: Any, *, is_nu
         "mean": float(off.mean()),
         "low": low,
         "high": high,
-        "parts": [_part(part, off, sure, example) for part in found],
-        "examples": [example(place, ()) for place in _worst(np.arange(len(off)), off, sure)],
+        "parts": [_part(part, off, sure, example, shown) for part in found],
+        "examples": [example(place, ()) for place in _worst(np.arange(len(off)), off, sure, shown)],
     }
 
 
-def _part(part: Slice, off: Array, sure: Array, example: Any) -> Json:
+def _part(part: Slice, off: Array, sure: Array, example: Any, shown: int) -> Json:
     low, high = _interval(off[part.rows])
+    worst = _worst(part.rows, off, sure, shown)
     return {
         "where": part.where,
         "columns": list(part.columns),
@@ -97,14 +106,14 @@ def _part(part: Slice, off: Array, sure: Array, example: Any) -> Json:
         "low": low,
         "high": high,
         "rest": part.rest,
-        "examples": [example(place, part.columns) for place in _worst(part.rows, off, sure)],
+        "examples": [example(place, part.columns) for place in worst],
     }
 
 
-def _worst(rows: Array, off: Array, sure: Array) -> list[int]:
+def _worst(rows: Array, off: Array, sure: Array, shown: int) -> list[int]:
     """Return the rows whose answers are furthest off, those said with most certainty first."""
     wrong = rows[off[rows] > 0]
-    return [int(row) for row in wrong[np.argsort(-sure[wrong], kind="stable")][:SHOWN_EXAMPLES]]
+    return [int(row) for row in wrong[np.argsort(-sure[wrong], kind="stable")][:shown]]
 
 
 def _interval(off: Array) -> tuple[float, float]:

@@ -24,6 +24,8 @@ VALUES = {
     **dict.fromkeys(("--metric", "--sheet", "--schedule", "--track"), "NAME"),
     **dict.fromkeys(("--lr", "--batch-size", "--threads", "--seed", "--unfreeze"), "NUMBER"),
     "--worth": "NUMBER",
+    "--deep": "",
+    "--photos": "FOLDER",
     "--positive": "VALUE",
     "--cost": "COSTS",
     **dict.fromkeys(("--capacity", "--volume", "--machine-cost"), "RATE"),
@@ -202,6 +204,14 @@ def fit(
     model: Annotated[
         str, _option("--model", help="Tables: auto, neural or trees.", panel=HowToTrain)
     ] = "auto",
+    deep: Annotated[
+        bool,
+        _option(
+            "--deep",
+            help="Look at the data in depth after training, as check --deep does.",
+            panel=HowToTrain,
+        ),
+    ] = False,
     start_from: Annotated[
         str | None,
         _option(

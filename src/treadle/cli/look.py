@@ -84,8 +84,12 @@ def predict(
     ] = None,
     top: Annotated[int, typer.Option(help="Events: suggestions for each user.")] = 10,
     reasons: Annotated[
-        int, typer.Option(min=0, help="Tables: so many reasons for each answer, such as 3.")
+        int, typer.Option(min=0, help="So many reasons for each answer, such as 3.")
     ] = 0,
+    reasons_photos: Annotated[
+        str | None,
+        typer.Option(help="Images: a folder for the photos, what moved the answer framed."),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Predict new rows, in their order, beside their columns."""
@@ -100,6 +104,7 @@ def predict(
         photos=photos,
         top=top,
         reasons=reasons,
+        reasons_photos=reasons_photos,
         tell=lambda words: terminal.say(progress, words, bullet="• "),
     )
     if json:

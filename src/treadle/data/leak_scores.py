@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from treadle.contracts import Task
 from treadle.data.columns import Column, text_of
-from treadle.data.hashing import hash_values
 from treadle.data.target import TargetEncoder
 
 Codes: TypeAlias = NDArray[np.int64]
@@ -39,8 +38,9 @@ def codes_of(values: pl.Series, column: Column) -> Codes:
 
 def text_codes(values: pl.Series) -> Codes:
     """Return the same whole number for the same text, int64 [N]."""
-    _, codes = np.unique(hash_values(text_of(values)), return_inverse=True)
-    return codes.astype(np.int64)
+    text = text_of(values).cast(pl.String)
+    codes: Codes = text.rank("dense").fill_null(0).cast(pl.Int64).to_numpy()
+    return codes - int(codes.min(initial=1))
 
 
 def binned(numbers: Floats, rows_a_bin: int = _ROWS_A_BIN, most_bins: int = _MOST_BINS) -> Codes:

@@ -195,8 +195,10 @@ def _is_near(column: Column, asked: Suspects, score: float) -> bool:
             both.height >= _MOST_FILLED * values.len()
             and squared_correlation(one, other) >= _SAME_LINE
         )
-    codes = text_codes(values)
     most_values = max(2 * len(asked.target.classes), len(asked.target.classes) + 2)
+    if values.dtype.is_numeric() and values.n_unique() > most_values + 2:  # NaN and none are one
+        return False
+    codes = text_codes(values)
     if len(np.unique(codes)) > most_values:
         return False
     return _agreement(codes, text_codes(truth)) >= _SAME_ANSWER

@@ -20,7 +20,7 @@ from treadle.errors import DataError
 from treadle.models import boosting_losses, tree_text
 from treadle.models.tree_arrays import Array, TreeArrays, joined, no_trees
 from treadle.models.tree_settings import TreeSettings
-from treadle.models.trees import Trees, columns_of, num_columns
+from treadle.models.trees import Trees, columns_of, num_columns, threads_for
 
 if TYPE_CHECKING:
     import lightgbm
@@ -56,7 +56,8 @@ class BoostingRound:
     ) -> None:
         self.trees, self.layout, self.settings = trees, layout, settings
         self.block_rounds = settings.block_rounds
-        self._seed, self._num_threads = seed, num_threads
+        cells = len(train["target"]) * num_columns(layout)
+        self._seed, self._num_threads = seed, threads_for(cells, num_threads)
         self._target, self._weight = train["target"], train.get("weight")
         self._train = _Part(train, layout, self._parameters(0), None)
         self._validation = (

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import lightgbm
 
 SCORES = ("train_scores", "validation_scores")
+LITTLE_WORK = 100_000
 
 
 class Trees:
@@ -54,7 +55,7 @@ class Trees:
             columns,
             raw_score=True,
             num_iteration=rounds + 1,
-            num_threads=torch.get_num_threads(),
+            num_threads=threads_for(len(columns) * (rounds + 1), torch.get_num_threads()),
         )
         return torch.from_numpy(np.asarray(found).reshape(len(columns), -1).copy())
 
@@ -142,6 +143,14 @@ def columns_of(batch: Batch, layout: Layout) -> Array:
 
 def num_columns(layout: Layout) -> int:
     return layout.num_numbers + len(layout.cardinalities)
+
+
+def threads_for(work: int, num_threads: int) -> int:
+    """Return one thread for little work: two would wait for each other, far more so on a busy CPU.
+
+    work: cells to look through in a round, or trees to walk through
+    """
+    return 1 if work < LITTLE_WORK else num_threads
 
 
 def _checked_scores(name: str, state: Mapping[str, Tensor], num_outputs: int) -> Tensor | None:

@@ -155,13 +155,13 @@ def _rows(examples: Sequence[Json], target: str) -> Table | None:
     rows = [
         [
             f"{whole(one.get('row')) or 0:,}",
-            *(_cell(record(one.get("cells")).get(name)) for name in names),
             _cell(one.get("true")),
             _cell(one.get("said")),
+            *(_cell(record(one.get("cells")).get(name)) for name in names),
         ]
         for one in examples
     ]
-    return Table(names=["row", *names, f"true {target}".strip(), "it said"], rows=rows)
+    return Table(names=["row", f"true {target}".strip(), "it said", *names], rows=rows)
 
 
 def _cell(value: object) -> str:

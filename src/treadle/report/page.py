@@ -27,6 +27,7 @@ from treadle.report.answer import (
     told_by,
 )
 from treadle.report.charts import calibration, ranking_curve, scatter
+from treadle.report.collect import collect
 from treadle.report.confusion import confusion
 from treadle.report.curves import CurveChart, Mark, curve_chart, epochs_of, grouped, series_of
 from treadle.report.facts import number, pairs, record, records, text, texts, whole
@@ -88,6 +89,7 @@ def render(run: RunFolder) -> str:
         **_data(findings),
         members=sections.members(run, findings),
         longer=longer(run),
+        collect=collect(run),
         tuned=tuned(run),
         noticed=noticed(result),
         blend_sentence=sentence(text(findings.get("blend_sentence"))),
