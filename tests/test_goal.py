@@ -127,3 +127,23 @@ def test_what_is_reported_by_default_exists() -> None:
         assert task == "own" or DEFAULT[task] in names
         for name in names:
             assert metric_named(name, task).name == name
+
+
+@pytest.mark.parametrize("digits", [1, 2, 17])
+def test_measures_written_out_are_scikit_learns_also_where_scores_are_equal(digits: int) -> None:
+    random = np.random.default_rng(digits)
+    truth = random.integers(0, 2, 500)
+    score = np.round(np.clip(random.random(500) * 0.7 + truth * 0.3, 0, 1), digits)
+    both = np.stack([1 - score, score], 1)
+    area = sklearn.metrics.roc_auc_score(truth, score)
+    assert METRICS["roc_auc"](truth, both) == pytest.approx(area, abs=1e-12)
+    safe = np.clip(both, 1e-15, 1.0)
+    loss = sklearn.metrics.log_loss(truth, safe / safe.sum(1, keepdims=True))
+    assert METRICS["log_loss"](truth, both) == pytest.approx(loss, abs=1e-12)
+
+
+def test_what_is_no_number_is_never_measured_as_one() -> None:
+    truth = np.array([0, 1, 0, 1])
+    lost = np.array([[0.5, 0.5], [np.nan, np.nan], [0.9, 0.1], [0.2, 0.8]])
+    assert math.isnan(METRICS["roc_auc"](truth, lost))
+    assert math.isnan(METRICS["log_loss"](truth, lost))

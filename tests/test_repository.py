@@ -71,7 +71,7 @@ def test_every_command_is_in_the_readme_and_every_command_there_exists() -> None
     commands = cli_commands()
     documented = {name for name in commands if f"`{name}`" in README}
     assert set(commands) - documented == set()
-    used = set(re.findall(r"(?:^|`)treadle ([a-z]+)", README, re.MULTILINE))
+    used = set(re.findall(r"(?:^|`)treadle ([a-z-]+)", README, re.MULTILINE))
     assert used - set(commands) == set()
 
 

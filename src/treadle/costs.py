@@ -4,8 +4,10 @@
     missed=Amount false_alarm=0.1*Amount a cost may be a column, or a number of times one
     cat>dog=5 *>cat=20                   several classes: truly a cat, taken for a dog
     too_high=2 too_low=5                 numbers: for each unit of error
+    gain=2 shown=0.01                    suggestions: for each that is taken, each that is shown
 
-What is below zero is a gain. An amount may carry a sign of money, which answers repeat.
+Below zero is a gain, but for `gain` itself. An amount may carry a sign of money, which answers
+repeat.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from treadle.errors import OptionError, did_you_mean
 
 OF_TWO = ("missed", "false_alarm", "caught", "passed")
 OF_NUMBERS = ("too_high", "too_low")
+OF_SUGGESTIONS = ("gain", "shown")
 ANY = "*"
 LIKE = {
     "found": "caught",
@@ -27,6 +30,10 @@ LIKE = {
     "true_negative": "passed",
     "over": "too_high",
     "under": "too_low",
+    "taken": "gain",
+    "revenue": "gain",
+    "price": "gain",
+    "show": "shown",
 }
 SIGNS = "€$£¥"
 EXAMPLE = (
@@ -111,14 +118,15 @@ def _entry(found: re.Match[str], units: set[str]) -> Cost:
     if said is not None:
         return Cost(true=name, said=_bare(said), amount=amount)
     word = name.lower().replace("-", "_")
-    known = (*OF_TWO, *OF_NUMBERS)
+    known = (*OF_TWO, *OF_NUMBERS, *OF_SUGGESTIONS)
     if word not in known:
         like = LIKE.get(word)
         hint = f"did you mean '{like}'? " if like else did_you_mean(word, known)
         raise OptionError(
             f"--cost: '{name}' is no outcome.",
             f"{hint}Outcomes are {', '.join(OF_TWO)} for two classes, {' and '.join(OF_NUMBERS)} "
-            "for numbers, true>said for several classes.",
+            f"for numbers, true>said for several classes, {' and '.join(OF_SUGGESTIONS)} for "
+            "suggestions.",
         )
     return Cost(word=word, amount=amount)
 
@@ -176,4 +184,6 @@ def _together(entries: list[Cost], units: set[str]) -> list[tuple[str, str]]:
 def _kind(entry: Cost) -> str:
     if entry.word in OF_TWO:
         return "two classes (missed, false_alarm)"
+    if entry.word in OF_SUGGESTIONS:
+        return "suggestions (gain, shown)"
     return "numbers (too_high, too_low)" if entry.word else "pairs of classes (true>said)"

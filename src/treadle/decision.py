@@ -19,6 +19,7 @@ from pydantic import Field, FiniteFloat, TypeAdapter
 
 from treadle.contracts import Frozen
 from treadle.costs import ANY, OF_NUMBERS, OF_TWO, Amount, Costs
+from treadle.pace import Pace
 
 Array: TypeAlias = NDArray[Any]
 Columns: TypeAlias = Mapping[str, Array]
@@ -92,29 +93,41 @@ class TwoClassDecision(Frozen):
 
     margin: the log-odds above break-even from which a case is flagged; 0: from break-even on
     least:  where only so many can be looked at, the least expected saving of a flagged case
+    pace:   where only so many can be looked at in each hour, day or week
     """
 
     kind: Literal["two_classes"] = "two_classes"
     costs: Costs
     margin: FiniteFloat = 0.0
     least: FiniteFloat | None = None
+    pace: Pace | None = None
 
-    def answer(self, probabilities: Array, columns: Columns) -> Array:
-        """Return class codes int64 [N]. probabilities: [N, 2]."""
+    def answer(self, probabilities: Array, columns: Columns, moments: Array | None = None) -> Array:
+        """Return class codes int64 [N]. probabilities: [N, 2]; moments: see `flags`."""
         outcomes = Outcomes.of(self.costs, columns, len(probabilities))
-        return self.flags(probabilities[:, 1], outcomes).astype(np.int64)
+        return self.flags(probabilities[:, 1], outcomes, moments).astype(np.int64)
 
-    def flags(self, probability: Array, outcomes: Outcomes) -> Array:
-        """Return bool [N]: which cases are flagged."""
+    def flags(self, probability: Array, outcomes: Outcomes, moments: Array | None = None) -> Array:
+        """Return bool [N]: which cases are flagged.
+
+        moments: when each case came, seconds float64 [N], where there is a pace; without a moment
+                 (NaN) none is flagged
+        """
         flagged = outcomes.margin(probability) > self.margin
+        benefit = outcomes.benefit(probability)
         if self.least is not None:
-            flagged &= outcomes.benefit(probability) >= self.least
+            flagged &= benefit >= self.least
+        if self.pace is not None:
+            assert moments is not None, "a pace needs to know when cases came"
+            dated = np.isfinite(moments)
+            paced = self.pace.flags(moments[dated], benefit[dated], flagged[dated])
+            flagged[dated], flagged[~dated] = paced, False
         return flagged
 
     @property
     def threshold(self) -> float | None:
         """The probability from which cases are flagged; None where each row has its own."""
-        if self.costs.columns:
+        if self.costs.columns or self.pace is not None:
             return None
         one = Outcomes.of(self.costs, {}, 1)
         gain, price = float(one.gain[0]), float(one.price[0])

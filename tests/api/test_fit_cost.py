@@ -14,9 +14,13 @@ import treadle
 from tests import small
 from tests.conftest import Finished
 from treadle.errors import DataError, OptionError, RunError
+from treadle.pace import Pace
 
 QUICK = {"until": "40 epochs", "threads": 1, "model": "trees"}
 COST = "missed=€50 false_alarm=€5"
+PACE = Pace.learned(
+    "nowhere", 5, "day", np.linspace(0, 1e6, 500), np.linspace(0, 1, 500)
+).model_dump(mode="json")
 
 
 def fit(out: Path, frame: pl.DataFrame | None = None, **options: Any) -> treadle.Run:
@@ -124,6 +128,62 @@ def test_a_capacity_flags_so_many_and_says_how_many_it_finds(tmp_path: Path) -> 
     assert 0.03 < (found["prediction"] == "yes").mean() < 0.2  # type: ignore[operator]
 
 
+def test_a_capacity_of_a_week_holds_in_every_week_and_in_those_to_come(tmp_path: Path) -> None:
+    run = fit(tmp_path / "run", small.customers(1_500), capacity="1 a week", time="since")
+    money = run.result["money"]
+    each = money["each"]
+    assert each["over"] == 0 and each["most"] == 1 and each["used"] > 0.8
+    assert sum(each["flagged"]) == sum(e["rows"] for e in money["outcomes"] if _is_flagged(e))
+    assert any("had more than 1 flagged" in words for words in money["sentences"])
+    later = small.customers(300, seed=4).with_columns(pl.col("since").dt.offset_by("13y"))
+    found = run.predict(later.drop("left"))
+    weeks = found.filter(pl.col("prediction") == "yes")["since"].dt.truncate("1w")
+    assert len(weeks) > 60 and weeks.n_unique() == len(weeks)
+    as_text = later.drop("left").with_columns(pl.col("since").dt.to_string())
+    again = run.predict(as_text.sample(fraction=1, shuffle=True, seed=1))
+    chosen = again.filter(pl.col("prediction") == "yes")["customer"].sort().to_list()
+    assert chosen == found.filter(pl.col("prediction") == "yes")["customer"].sort().to_list()
+
+
+def _is_flagged(entry: dict[str, Any]) -> bool:
+    return entry["outcome"] in ("caught", "false_alarm")
+
+
+def test_a_simple_model_on_the_same_columns_stands_beside(costly: Finished) -> None:
+    money = costly.run.result["money"]
+    simple = next(rule for rule in money["rules"] if rule["name"] == "a simple model")
+    assert not simple["without_model"]
+    cheapest = min(rule["cost"] for rule in money["rules"] if rule["without_model"])
+    assert simple["cost"] < cheapest  # it learns: left follows from age, city and income
+    assert simple["saved"] == pytest.approx(simple["cost"] - money["model"]["cost"])
+    told = [words for words in money["sentences"] if "(logistic regression)" in words]
+    assert len(told) == 1 and "would cost about €" in told[0]
+
+
+@pytest.mark.parametrize(("target", "cost"), [("city", "*>*=1"), ("paid", "too_high=1 too_low=9")])
+def test_classes_and_numbers_have_a_simple_model_beside_them(
+    tmp_path: Path, target: str, cost: str
+) -> None:
+    run = fit(tmp_path / "run", small.customers(400), target=target, cost=cost)
+    rules = {rule["name"]: rule for rule in run.result["money"]["rules"]}
+    assert np.isfinite(rules["a simple model"]["cost"])
+
+
+def test_a_row_that_stands_for_many_cases_counts_as_many(tmp_path: Path) -> None:
+    rows = small.customers(900).with_columns(
+        stands_for=pl.when(pl.col("left") == "yes").then(1).otherwise(4)
+    )
+    run = fit(tmp_path / "run", rows, cost=COST, weight="stands_for")
+    findings, money = run.folder.read_json("findings.json"), run.result["money"]
+    assert findings is not None
+    (passed, alarms), (missed, caught) = findings["confusion"]["matrix"]
+    cases = 4 * (passed + alarms) + missed + caught
+    paid = 50 * missed + 4 * 5 * alarms
+    assert money["model"]["cost"] == pytest.approx(paid / cases * 1_000)
+    assert money["flagged"] == pytest.approx((4 * alarms + caught) / cases)
+    assert findings["money_curve"]["chosen"]["cost"] == pytest.approx(paid / cases)
+
+
 def test_among_several_classes_the_cheapest_is_said(tmp_path: Path) -> None:
     run = fit(tmp_path / "run", target="city", cost="*>*=1 Rome>*=30")
     money = run.result["money"]
@@ -170,13 +230,16 @@ def test_photos_are_flagged_by_their_costs(tmp_path: Path) -> None:
     flagged = (found["prediction"] == "red").to_numpy()
     above = found["probability_red"] > run.result["money"]["threshold"]
     assert flagged.any() and (flagged == above.to_numpy()).all()
+    assert any("8 by 8 points of colour" in words for words in run.result["money"]["sentences"])
     with pytest.raises(OptionError, match="Photos have no columns"):
         treadle.fit(folder, cost="missed=price false_alarm=1", out=tmp_path / "other")
 
 
-def test_costs_of_events_are_refused_in_words(tmp_path: Path) -> None:
-    with pytest.raises(OptionError, match="--cost does nothing for events"):
+def test_costs_of_answers_are_none_of_suggestions(tmp_path: Path) -> None:
+    with pytest.raises(OptionError, match="does not say what a suggestion brings"):
         treadle.fit(small.purchases(), cost=COST, kind="events", out=tmp_path / "run")
+    with pytest.raises(OptionError, match="does not speak of two classes"):
+        fit(tmp_path / "other", cost="gain=2 shown=0.1")
 
 
 def test_too_sure_a_model_is_calibrated_and_the_model_folder_says_how(tmp_path: Path) -> None:
@@ -198,6 +261,15 @@ def test_too_sure_a_model_is_calibrated_and_the_model_folder_says_how(tmp_path: 
     [
         ("decision", {"kind": "number", "costs": {"entries": []}, "levels": [0.5], "moves": [0]}),
         ("decision", {"kind": "two_classes", "costs": {"entries": []}, "margin": "high"}),
+        ("decision", {"kind": "two_classes", "costs": {"entries": []}, "pace": PACE}),
+        (
+            "decision",
+            {
+                "kind": "two_classes",
+                "costs": {"entries": []},
+                "pace": PACE | {"column": "since", "bars": PACE["bars"][::-1]},
+            },
+        ),
         ("calibrator", {"method": "isotonic", "before": [1, 0], "after": [0, 1]}),
         ("calibrator", {"method": "shifted", "shifts": [0.0, 1.0, 2.0]}),
     ],

@@ -37,7 +37,7 @@ def test_what_was_understood_names_the_class_in_every_sentence() -> None:
     assert "A missed 'left = yes' costs €500; a false alarm" in told
     assert "('left = no' taken for 'left = yes') costs €5;" in told
     assert "a 'left = yes' that is found brings €20" in told
-    assert "pays from a probability of 0.00952 on" in told
+    assert "as soon as that is 0.952 % likely" in told
 
 
 def test_a_cost_may_be_a_column_that_new_rows_must_have() -> None:
@@ -63,7 +63,6 @@ def test_costs_given_in_python_are_a_dict() -> None:
         ("left", {"cost": "missed=income false_alarm=1"}, "holds None in row"),
         ("left", {"cost": "yes>no=5"}, "Say missed=… (a 'left = yes' that is not found)"),
         ("left", {"cost": "too_high=5 too_low=1"}, "does not speak of two classes"),
-        ("left", {"cost": "missed=5 false_alarm=1", "weight": "age"}, "Leave --weight out"),
         ("left", {"capacity": "20 a day"}, "--volume"),
         ("city", {"cost": "missed=5"}, "Berlin>Oslo=5"),
         ("city", {"cost": "Berlni>Oslo=5"}, "did you mean 'Berlin'?"),
@@ -81,8 +80,8 @@ def test_costs_that_do_not_fit_are_refused_in_words(
 
 
 def test_all_that_does_not_fit_is_said_at_once() -> None:
-    message = refused(cost="missed=Paid caught=city", capacity="20 a day", weight="age")
-    assert message.startswith("4 problems:")
+    message = refused(cost="missed=Paid caught=city", capacity="20 a day")
+    assert message.startswith("3 problems:")
 
 
 def test_all_that_was_not_understood_is_one_list() -> None:
@@ -107,6 +106,48 @@ def test_the_datas_own_dates_say_how_many_a_year_brings() -> None:
     goal = goal_for(cost="missed=5 false_alarm=1", time="since")  # 240 rows, one every third day
     assert goal is not None and goal.cases_a_year == pytest.approx(240 / 717 * 365)
     assert "--volume says otherwise" in " ".join(goal.sentences)
+
+
+def test_with_dates_a_capacity_is_to_hold_in_each_day_and_else_on_average() -> None:
+    goal = goal_for(capacity="20 a week", time="since")
+    assert goal is not None and goal.each is not None
+    assert (goal.each.column, goal.each.count, goal.each.unit) == ("since", 20, "week")
+    assert goal.each.sampled == 1 and "and no week gets more" in " ".join(goal.sentences)
+    for said in (
+        {"capacity": "20 a day", "volume": "1,000 a day"},
+        {"capacity": "5 %", "time": "since"},
+        {"capacity": "20 a month", "time": "since"},
+    ):
+        other = goal_for(**said)
+        assert other is not None and other.each is None
+        assert "on average" in " ".join(other.sentences)
+
+
+def test_where_the_data_are_a_sample_of_all_cases_a_day_has_its_share() -> None:
+    goal = goal_for(capacity="20 a week", volume="14 a day", time="since")
+    assert goal is not None and goal.each is not None
+    assert goal.each.sampled == pytest.approx(240 / 717 / 14)
+
+
+def test_weights_say_how_many_cases_a_row_stands_for() -> None:
+    rows = small.customers().with_columns(stands_for=pl.int_range(pl.len()) % 3 + 1)
+    cost = "missed=5 false_alarm=1"
+    goal = goal_for(frame=rows, cost=cost, weight="stands_for", time="since")
+    assert goal is not None and goal.cases_a_year == pytest.approx(480 / 717 * 365)
+    assert goal.sentences[-1] == "A row stands for as many cases as 'stands_for' says."
+
+
+def test_weights_that_balance_the_classes_are_refused_and_thinned_out_rows_are_not() -> None:
+    left = pl.col("left") == "yes"
+    assert (small.customers()["left"] == "yes").sum() < 120
+    heavy, light = (
+        small.customers().with_columns(w=pl.when(left).then(a).otherwise(b))
+        for a, b in ((3, 1), (1, 3))
+    )
+    cost = "missed=5 false_alarm=1"
+    message = refused(frame=heavy, cost=cost, weight="w")
+    assert "is 3 for every 'yes' and 1 for every 'no'" in message and "balances" in message
+    assert goal_for(frame=light, cost=cost, weight="w") is not None
 
 
 def test_a_capacity_alone_needs_no_price_of_a_false_alarm() -> None:

@@ -24,7 +24,7 @@ def test_the_mean_of_the_few_rows_is_nearly_that_of_all() -> None:
         "numbers": numbers,
         "categories": np.zeros((2_000, 0), np.uint8),
     }
-    mixes = usual_mixes(arrays, {"numbers": np.arange(5), "categories": NO_CATEGORIES}, 16)
+    mixes = usual_mixes(arrays, {"numbers": np.arange(5), "categories": NO_CATEGORIES}, 1)
     assert mixes["numbers"].shape == (16, 5)
     # sixteen rows at random would be off by a quarter
     assert np.abs(mixes["numbers"].mean(axis=0) - numbers.mean(axis=0)).max() < 0.03
@@ -46,9 +46,23 @@ def test_categories_come_as_often_as_in_training_and_columns_of_a_group_from_one
     codes = np.repeat(np.array([2, 3], np.uint8), (1_500, 500))[:, None]
     numbers = np.where(codes == 2, 1.0, np.nan).astype(np.float32)
     groups = {"numbers": np.array([0]), "categories": np.array([0])}
-    mixes = usual_mixes({"numbers": numbers, "categories": codes}, groups, 16)
+    mixes = usual_mixes({"numbers": numbers, "categories": codes}, groups, 1)
     assert np.bincount(mixes["categories"][:, 0]).tolist() == [0, 0, 12, 4]
     assert (np.isnan(mixes["numbers"]) == (mixes["categories"] == 3)).all()
+
+
+def test_each_value_is_taken_once_and_once_a_sixteenth_in_each_slice() -> None:
+    numbers = np.random.default_rng(0).permuted(np.tile(np.arange(640), (3, 1)), axis=1).T
+    arrays = {"numbers": numbers.astype(np.float32), "categories": np.zeros((640, 0), np.uint8)}
+    groups = {"numbers": np.arange(3), "categories": NO_CATEGORIES}
+    mixes = usual_mixes(arrays, groups)["numbers"]
+    assert mixes.shape == (64, 3)
+    levels = (mixes // 10).astype(int)
+    assert (np.sort(levels, axis=0) == np.arange(64)[:, None]).all()
+    for number in range(4):
+        part = levels[16 * number : 16 * number + 16] // 4
+        assert (np.sort(part, axis=0) == np.arange(16)[:, None]).all()
+    assert set((levels[:16] % 4).reshape(-1)) == {1, 2}
 
 
 def test_fewer_rows_than_are_wanted_are_all_kept() -> None:

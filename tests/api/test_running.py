@@ -44,7 +44,7 @@ def test_hours_money_and_energy_follow_from_the_rates() -> None:
     }
     assert found["serving"]["hours"] == pytest.approx(2.0)
     first, second = found["sentences"]
-    assert "2 hours (€1.00 at your rate; 0.130 kWh, estimated from your watts)" in first
+    assert "2 hours (€1.00 at your rate; 0.13 kWh, estimated from your watts)" in first
     assert "the 20,000 cases of a year takes 2 hours" in second
 
 
@@ -62,4 +62,4 @@ def test_a_fit_tells_them_where_a_rate_was_said(tmp_path: Path) -> None:
     found = run.result["running"]
     assert found["serving"]["cases"] == 1e6 and found["serving"]["row_seconds"] > 0
     page = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
-    assert "What it costs to run" in page and found["sentences"][1] in page
+    assert "What training cost, and what it bought" in page and found["sentences"][1] in page

@@ -279,7 +279,7 @@ def _events(kind: str, engine: str, place: Path, num_steps: int) -> Train:
 
     def work(place: Place, options: FitOptions) -> Mapping[str, Tensor]:
         seed_all(options.seed)
-        module, training = fit_events._training(data, options, metric)
+        module, training = fit_events.events_training(data, options, metric)
         training.validate_every = 6
         train_in(place, training, options, {})
         return module.state_dict()

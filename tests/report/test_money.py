@@ -84,7 +84,9 @@ def test_the_drawings_say_in_words_what_they_show() -> None:
     section = drawn(money())
     assert "this model €400,000" in section.beside and "flagging from 0.5 on" in section.beside
     assert "nothing flagged €2,000,000, everything €1,500,000" in section.curve
-    assert "chosen: 35.0 of 100" in section.curve and "more than 17.0 % likely" in section.curve_note
+    assert (
+        "chosen: 35.0 of 100" in section.curve and "more than 17.0 % likely" in section.curve_note
+    )
 
 
 def test_where_few_are_flagged_the_axis_has_decades() -> None:

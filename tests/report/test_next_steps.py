@@ -58,6 +58,17 @@ def test_more_data_is_ranked_by_what_it_was_found_to_bring(make_run: MakeRun) ->
     assert titles(run)[:2] == ["Collect more data", "Train longer"]
 
 
+def test_what_the_model_is_better_without_is_to_be_left_out(make_run: MakeRun) -> None:
+    things = [
+        {"thing": "plan=B", "label": "plan B", "earned": -0.02, "verdict": "harms"},
+        {"thing": "age", "earned": 0.1, "verdict": "earns"},
+    ]
+    told = {"metric": "roc_auc", "whole": 0.8, "things": things}
+    run = make_run(result=result("roc_auc", 0.8, 0.7, 0.9, advice=[]), **{"worth-of": told})
+    first = next_steps(run)[0]
+    assert first.title == "Leave out plan B" and first.gain == pytest.approx(0.1)
+
+
 def test_what_promises_next_to_nothing_is_not_told(make_run: MakeRun) -> None:
     run = make_run(
         result=result("roc_auc", 0.8, 0.7, 0.9, advice=[], forecasts=[forecast(0.8, 0.8001)])

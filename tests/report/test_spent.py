@@ -62,7 +62,7 @@ def test_with_a_rate_the_money_of_a_minute_stands_beside_what_the_last_one_broug
     told = spent(run, {"running": RUNNING}, "accuracy")
     assert told is not None
     assert told.sentences[1] == (
-        "A minute more costs €6.00 at your rate; the last minute brought 0.010."
+        "A minute more costs €6.00 at your rate; the last one brought 0.010."
     )
     assert told.sentences[2] == "So much."
 
@@ -79,6 +79,9 @@ def test_models_stand_one_after_the_other_in_the_order_in_which_they_were_traine
     assert "from 0.5000 to 0.9500" in told.sentences[0]
     assert "30 of 60 seconds" in told.sentences[0]
     assert "neural" in told.wide and ">trees<" not in told.wide
+    mixed = spent(run, {"metric": {"name": "accuracy", "validation": 0.96}}, "accuracy")
+    assert mixed is not None
+    assert mixed.sentences[1] == "That is the best model alone; together they reach 0.9600."
 
 
 @pytest.mark.parametrize("values", [[], [0.5], [0.5, 0.5, 0.5, 0.5, 0.5]])

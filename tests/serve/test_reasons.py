@@ -16,13 +16,16 @@ import treadle
 from tests import small
 from tests.conftest import Finished
 from tests.safety.test_model_folders import NONSENSE, changed, places
-from treadle.api.predict import predict
+from treadle.api.predict import predict, refuse_reasons
 from treadle.errors import OptionError, RunError, UserError
-from treadle.serve import reasons
+from treadle.serve import reasons, shapley
 from treadle.serve.predictor import load_predictor
 
 NAMES = ["reason_1", "reason_2", "reason_3"]
-SAID = re.compile(r"^(?P<column>\w+) .+: (raises|lowers) the chance of 'yes' by [\d.e-]+ in 100$")
+SAID = re.compile(
+    r"^(?P<column>\w+) .+: (raises|lowers) the chance of 'yes' by [\d.e-]+ in 100"
+    r"(, about as much as reason [12])?(; \w+( and \w+)? about as much)?$"
+)
 
 
 @pytest.fixture(scope="module")
@@ -145,13 +148,9 @@ def test_files_get_the_same_reasons(
     assert pl.read_csv(out).select(NAMES).equals(told.select(NAMES))
 
 
-@pytest.mark.parametrize("kind", ["photo_run", "event_run"])
-def test_other_kinds_are_refused_in_words(request: pytest.FixtureRequest, kind: str) -> None:
-    run: Finished = request.getfixturevalue(kind)
-    with pytest.raises(OptionError, match="reasons are given for tables"):
-        run.run.predict(run.tested, reasons=3)
-    with pytest.raises(OptionError, match="reasons are given for tables"):
-        predict(run.path, [str(run.data)], reasons=3)
+def test_a_module_of_ones_own_is_refused_in_words() -> None:
+    with pytest.raises(OptionError, match="tables, photos and events"):
+        refuse_reasons("module")
 
 
 @pytest.mark.parametrize("count", [-1, 21, 2.5, True])
@@ -264,3 +263,75 @@ def test_a_model_that_answers_for_costs_explains_its_chances(tmp_path: Path) -> 
     )
     found = run.predict(frame.head(5), reasons=1)
     assert all("the chance of 'yes'" in reason for reason in found["reason_1"])
+
+
+def test_parts_add_up_to_the_chance_less_the_chance_of_usual_rows(table_run: Finished) -> None:
+    model = load_predictor(table_run.path / "model")
+    finds = model._reasons  # type: ignore[attr-defined]
+    arrays = model.encoder.encode_rows(table_run.tested).arrays  # type: ignore[attr-defined]
+    asked = np.ones(table_run.tested.height, np.int64)
+    found = finds.parts(arrays, asked).sum(axis=1)
+    usual = 1 / (1 + np.exp(-finds.usual_odds[1]))
+    expected = model.chances(arrays)[:, 1] - usual  # type: ignore[attr-defined]
+    assert found == pytest.approx(expected, abs=1e-4)
+    assert np.ptp(expected) > 0.05
+
+
+def test_log_odds_of_several_classes_are_of_each_against_all_others() -> None:
+    chances = np.array([[0.2, 0.3, 0.5], [1.0, 0.0, 0.0]])
+    expected = np.log([0.2 / 0.8, 0.3 / 0.7, 0.5 / 0.5])
+    found = reasons.odds_of(chances)
+    assert found[0] == pytest.approx(expected)
+    assert np.isfinite(found).all() and found[1, 0] > 13
+    sure = np.array([[1 - 1e-4, 1e-4]])
+    assert reasons.odds_of(sure)[0] == pytest.approx([np.log(9999), -np.log(9999)])
+
+
+def test_a_factor_between_two_log_odds_leads_from_one_chance_to_the_other() -> None:
+    odds, usual = np.array([2.0, -3.0, 0.5]), np.array([0.0, 1.0, 0.5])
+    chance = 1 / (1 + np.exp(-odds))
+    found = reasons.chance_by_odds(odds, usual)
+    assert (found > 0).all()
+    assert found[:2] * (odds - usual)[:2] == pytest.approx(
+        chance[:2] - 1 / (1 + np.exp(-usual[:2]))
+    )
+    assert found[2] == pytest.approx(chance[2] * (1 - chance[2]))
+
+
+def test_reasons_about_as_strong_as_one_before_say_so() -> None:
+    effects = np.array([0.5, -0.45, 0.2, 0.19, 0.7])
+    told = [reasons.beside_others(effects, number) for number in range(5)]
+    about = ", about as much as reason"
+    assert told == ["", f"{about} 1", "", f"{about} 3", ""]
+
+
+def test_trees_known_at_once_and_trees_asked_one_by_one_give_the_same_reasons(
+    table_run: Finished, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finds = load_predictor(table_run.path / "model")._reasons  # type: ignore[attr-defined]
+    arrays = finds.encoder.encode_rows(table_run.tested).arrays
+    asked = np.ones(table_run.tested.height, np.int64)
+    monkeypatch.setattr(shapley, "BEHIND", 64)
+    fast = finds.parts(arrays, asked)
+    slow = [shapley.Part(value=part.value) for part in finds.explainer.models]
+    monkeypatch.setattr(finds.explainer, "models", slow)
+    assert finds.parts(arrays, asked) == pytest.approx(fast, abs=2e-6)
+
+
+def test_what_is_as_strong_as_the_last_reason_is_counted_up_to_the_first_that_is_not() -> None:
+    effects = np.array([0.5, -0.4, 0.35, 0.1, 0.4])
+    found = [reasons.num_as_strong_behind(effects, count) for count in (1, 2, 3, 4, 5)]
+    assert found == [1, 1, 0, 1, 0]
+
+
+def test_what_the_cut_leaves_out_by_a_hair_is_named_behind_the_last_reason(
+    table_run: Finished, told: pl.DataFrame
+) -> None:
+    two = table_run.run.predict(table_run.tested, reasons=2)
+    named = 0
+    for row, (last, third) in enumerate(zip(two["reason_2"], told["reason_3"], strict=True)):
+        found = re.search(r"; (\w+)( and \w+)? about as much$", last)
+        if found:
+            named += 1
+            assert third.startswith(f"{found[1]} "), row
+    assert 0 < named < two.height

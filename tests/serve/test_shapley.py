@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from treadle.serve.shapley import MOST_PLAYERS, Explainer, ranked
+from treadle.serve import shapley
+from treadle.serve.shapley import MOST_PLAYERS, Arrays, AtOnce, Explainer, Part, ranked
 
 Array = NDArray[Any]
 Function = Callable[[Array], Array]
@@ -42,7 +43,7 @@ def explained(function: Function, rows: Array, background: Array) -> Array:
         return {"numbers": numbers.astype(np.float32), "categories": nothing}
 
     explainer = Explainer(
-        lambda mixtures: function(mixtures["numbers"].astype(np.float64))[:, None],
+        [Part(value=lambda mixtures: function(mixtures["numbers"].astype(np.float64))[:, None])],
         arrays(background),
         {"numbers": np.arange(count), "categories": np.zeros(0, np.int64)},
     )
@@ -154,7 +155,7 @@ def test_columns_of_one_group_move_together() -> None:
         return (numbers[:, 0] * categories[:, 0] + numbers[:, 1]).astype(np.float64)[:, None]
 
     explainer = Explainer(
-        function,
+        [Part(value=function)],
         {"numbers": np.zeros((1, 2), np.float32), "categories": np.zeros((1, 1), np.uint8)},
         {"numbers": np.array([0, 1]), "categories": np.array([0])},
     )
@@ -167,7 +168,7 @@ def test_columns_of_one_group_move_together() -> None:
 
 def test_each_row_is_explained_for_the_answer_that_it_asks_for() -> None:
     explainer = Explainer(
-        lambda mixtures: np.concatenate([mixtures["numbers"], -mixtures["numbers"]], axis=1),
+        [Part(value=lambda rows: np.concatenate([rows["numbers"], -rows["numbers"]], axis=1))],
         {"numbers": np.zeros((1, 1), np.float32), "categories": np.zeros((1, 0), np.uint8)},
         {"numbers": np.array([0]), "categories": np.zeros(0, np.int64)},
     )
@@ -192,7 +193,7 @@ def test_of_many_columns_those_that_were_shown_to_help_are_looked_at_closely() -
     rows = np.ones((1, columns), np.float32)
     nothing = np.zeros((1, 0), np.uint8)
     explainer = Explainer(
-        lambda mixtures: (mixtures["numbers"] @ weights)[:, None],
+        [Part(value=lambda mixtures: (mixtures["numbers"] @ weights)[:, None])],
         {"numbers": np.zeros((2, columns), np.float32), "categories": np.zeros((2, 0), np.uint8)},
         {"numbers": np.arange(columns), "categories": np.zeros(0, np.int64)},
         np.isin(np.arange(columns), (4, 9)),
@@ -200,3 +201,62 @@ def test_of_many_columns_those_that_were_shown_to_help_are_looked_at_closely() -
     weights[:4] = weights[10:] = 0.015
     (parts,) = explainer.parts({"numbers": rows, "categories": nothing}, np.zeros(1, np.int64))
     assert parts[[4, 9]] == pytest.approx([0.01, 0.01])
+
+
+def products(arrays: Arrays) -> Array:
+    """Return an answer in which columns act together, float64 [M, 2]."""
+    numbers = arrays["numbers"].astype(np.float64)
+    made = numbers[:, 0] * numbers[:, 1] * numbers[:, 2] + numbers.sum(axis=1)
+    return np.column_stack([made, -made])
+
+
+def at_once(background: Arrays, asked: list[int]) -> AtOnce:
+    """Return `products` of all mixtures, in a loop; notes how many it is asked for."""
+
+    def answers(rows: Arrays, own: Array, behind: Array) -> Array:
+        asked.append(own.shape[0])
+        mixed = np.where(own[None], rows["numbers"][:, None], background["numbers"][behind][None])
+        flat = mixed.reshape(-1, mixed.shape[-1])
+        return products({"numbers": flat}).reshape(*mixed.shape[:2], 2)
+
+    return answers
+
+
+@pytest.mark.parametrize("columns", [4, 7])
+def test_what_is_known_at_once_gives_the_parts_that_asking_gives(
+    columns: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shapley, "WALKS_AT_ONCE", 1)
+    nothing = np.zeros((5, 0), np.uint8)
+    background = {"numbers": drawn(5, columns, 2), "categories": nothing}
+    rows = {"numbers": drawn(9, columns, 1), "categories": np.zeros((9, 0), np.uint8)}
+    groups = {"numbers": np.arange(columns), "categories": np.zeros(0, np.int64)}
+    said, counted = np.arange(9) % 2, list[int]()
+    slow, fast = Part(value=products), Part(value=refuse, at_once=at_once(background, counted))
+    both = [Part(value=lambda rows: 0.3 * products(rows)), fast]
+    given = [Explainer(parts, background, groups, finish=np.tanh) for parts in ([slow], [fast])]
+    expected, found = (explainer.parts(rows, said) for explainer in given)
+    assert found == pytest.approx(expected, abs=1e-12) and counted
+    whole = Explainer([Part(value=lambda rows: 1.3 * products(rows))], background, groups)
+    assert Explainer(both, background, groups).parts(rows, said) == pytest.approx(
+        whole.parts(rows, said), abs=1e-12
+    )
+
+
+def refuse(mixtures: Arrays) -> Array:
+    raise AssertionError("asked for mixtures one by one")
+
+
+def test_a_row_that_comes_again_is_looked_at_once() -> None:
+    asked: list[int] = []
+
+    def function(rows: Array) -> Array:
+        asked.append(len(rows))
+        total: Array = rows.prod(axis=1)
+        return total
+
+    rows = drawn(4, 6, 1)
+    alone = explained(function, rows, drawn(3, 6, 2))
+    again = explained(function, np.tile(rows, (5, 1)), drawn(3, 6, 2))
+    assert again == pytest.approx(np.tile(alone, (5, 1)), abs=1e-15)
+    assert asked[0] == asked[1]

@@ -31,7 +31,7 @@ def test_what_is_too_sure_or_too_timid_is_mended_on_rows_of_its_own(sureness: fl
     later, happened = drawn(20_000, sureness=sureness, seed=1)
     assert calibration_error(later, happened) > 0.08
     assert calibration_error(found.calibrator(later), happened) < 0.02
-    assert found.after < found.before and "rows that it was not fitted on" in found.why
+    assert found.after < found.before and "rows that this was not fitted on" in found.why
 
 
 def test_what_comes_true_stays_as_it_is() -> None:

@@ -53,6 +53,15 @@ def test_rows_that_go_together_make_it_wider() -> None:
     assert together[1] - together[0] > 3.5 * (alone[1] - alone[0])
 
 
+def test_sums_of_groups_that_lean_the_other_way_have_an_upper_end_as_well() -> None:
+    draw = np.random.default_rng(3)
+    sizes = draw.integers(1, 40, 300)
+    groups, rates = np.repeat(np.arange(300), sizes), 1.0 - draw.beta(1, 4, 300)
+    values = (draw.random(len(groups)) < rates[groups]).astype(float)
+    low, high = mean_interval(values, groups)
+    assert high - values.mean() == pytest.approx(values.mean() - low, rel=0.2)
+
+
 def test_gains_are_the_mirror_of_costs() -> None:
     values = costs(0.05)[:3_000]
     low, high = mean_interval(values, one_more=100.0)

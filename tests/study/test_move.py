@@ -44,3 +44,14 @@ def test_each_row_is_moved_by_its_own_costs() -> None:
     found = choose_move(costs, {"margin": margins}, foretold, truth, folds_of(truth))
     moved = found.decision.answer(foretold, {"margin": margins}) - foretold
     assert moved[1] > 15 and moved[0] < -15
+
+
+def test_rows_that_stand_for_many_cases_count_as_many() -> None:
+    draw = np.random.default_rng(0)
+    foretold = draw.uniform(10, 200, 4_000)
+    off = np.where(np.arange(4_000) % 2 == 0, 5.0, -5.0)  # half are too low by five
+    counts = np.where(off > 0, 1.0, 9.0)
+    plain = choose_move(COSTS, {}, foretold, foretold + off, folds_of(foretold))
+    found = choose_move(COSTS, {}, foretold, foretold + off, folds_of(foretold), weights=counts)
+    assert (plain.decision.answer(foretold, {}) - foretold).mean() == pytest.approx(5, abs=0.5)
+    assert (found.decision.answer(foretold, {}) - foretold).mean() == pytest.approx(-5, abs=0.5)

@@ -87,13 +87,31 @@ def test_the_curve_passes_through_nothing_everything_and_the_choice() -> None:
     chance, truth = drawn(3_000)
     outcomes = Outcomes.of(COSTS, {}, len(chance))
     decision = TwoClassDecision(costs=COSTS)
-    curve = tradeoff(decision, outcomes, chance, truth)
+    curve = tradeoff(decision, outcomes, chance, truth, decision.flags(chance, outcomes))
     paid = [
         outcomes.paid(truth, flagged).mean()
         for flagged in (chance > 2, chance < 2, decision.flags(chance, outcomes))
     ]
     assert [curve["costs"][0], curve["costs"][-1], curve["chosen"]["cost"]] == pytest.approx(paid)
     assert curve["best"]["cost"] <= min(curve["costs"]) + 1e-12
-    assert curve["chosen"]["share"] in curve["shares"]
+    assert min(abs(share - curve["chosen"]["share"]) for share in curve["shares"]) < 1e-9
     none = outcomes.paid(truth, chance > 2)
     assert none - saved_by(outcomes, truth) == pytest.approx(outcomes.paid(truth, chance < 2))
+
+
+def test_rows_that_stand_for_many_cases_count_as_many() -> None:
+    chance, truth = drawn(8_000)
+    kept = (truth == 1) | (np.arange(8_000) % 4 == 0)  # of the harmless ones every fourth
+    thin, counts = chance[kept], np.where(truth[kept] == 1, 1.0, 4.0)
+    outcomes = Outcomes.of(COSTS, {}, len(thin))
+    folds = folds_of(truth[kept])
+    plain = choose_threshold(COSTS, outcomes, thin, truth[kept], folds)
+    found = choose_threshold(COSTS, outcomes, thin, truth[kept], folds, weights=counts)
+    assert plain.decision.margin < -0.5  # among these rows the positives are too many
+    assert abs(found.decision.margin) < 0.3
+    few = choose_threshold(COSTS, outcomes, thin, truth[kept], folds, capacity=0.05, weights=counts)
+    flagged = few.decision.flags(thin, outcomes)
+    assert counts[flagged].sum() / counts.sum() == pytest.approx(0.05, abs=0.002)
+    curve = tradeoff(few.decision, outcomes, thin, truth[kept], flagged, counts)
+    assert curve["chosen"]["share"] == pytest.approx(0.05, abs=0.002)
+    assert curve["costs"][0] == pytest.approx(50 * truth.mean(), rel=0.02)

@@ -6,13 +6,14 @@ answered by a map and a threshold that were chosen without it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from treadle.api.each_period import Cases, each_period, flag_each_period
 from treadle.api.goal_of import Goal
 from treadle.calibrator import Calibrator
 from treadle.contracts import Json
@@ -23,7 +24,7 @@ from treadle.goal import Metric
 from treadle.study.calibration import Calibrated, calibrate, calibration_error, error_interval
 from treadle.study.folds import folds_of
 from treadle.study.move import choose_move
-from treadle.study.threshold import choose_threshold
+from treadle.study.threshold import choose_threshold, within
 
 Array: TypeAlias = NDArray[Any]
 
@@ -36,6 +37,7 @@ class Part:
     rows:      the rows as they were given, to read costs from
     clusters:  a code int64 [N] where rows of one cluster are not independent, else None
     moments:   when each row happened, seconds float64 [N], else None
+    weights:   how many cases each row stands for, float64 [N]; None: one each
     """
 
     truth: Array
@@ -43,6 +45,7 @@ class Part:
     rows: pl.DataFrame
     clusters: Array | None = None
     moments: Array | None = None
+    weights: Array | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +55,8 @@ class Answers:
     validation, test: what is said of each row: probabilities [N, C], or the value foretold [N]
     said_validation, said_test: the answers: class codes int64 [N], or values
     why:              what was chosen, in sentences
+    fixed_test:       where a capacity holds in each period, what one threshold for all would have
+                      flagged, bool [N]
     """
 
     calibrator: Calibrator
@@ -62,6 +67,7 @@ class Answers:
     said_test: Array
     calibration: Json | None = None
     why: list[str] = field(default_factory=list)
+    fixed_test: Array | None = None
 
     def facts(self) -> Json:
         """Return what model.json keeps of them."""
@@ -99,18 +105,21 @@ def answers_of(
     said = validation.predicted if calibrated is None else calibrated.crossed
     calibrator = Calibrator() if calibrated is None else calibrated.calibrator
     later = calibrator(test.predicted)
-    decision, crossed, why = _decided(goal, target, said, validation, folds, schema)
-    columns = _columns(goal, test.rows, schema)
-    return Answers(
+    found = Answers(
         calibrator=calibrator,
-        decision=decision,
+        decision=None,
         validation=said,
         test=later,
-        said_validation=said.argmax(axis=1) if crossed is None else crossed,
-        said_test=later.argmax(axis=1) if decision is None else decision.answer(later, columns),
+        said_validation=said.argmax(axis=1),
+        said_test=later.argmax(axis=1),
         calibration=None if calibrated is None else _checked(calibrated, later, test),
-        why=why,
     )
+    if goal is None:
+        return found
+    seen, ahead = (_columns(goal, part.rows, schema) for part in (validation, test))
+    if target.task == "classes":
+        return _cheapest(found, goal, target, seen, ahead)
+    return _flagged(found, goal, validation, test, folds, (seen, ahead))
 
 
 def _calibrated(
@@ -131,32 +140,65 @@ def _calibrated(
     return found
 
 
-def _decided(
-    goal: Goal | None,
-    target: TargetEncoder,
-    said: Array,
+def _cheapest(
+    found: Answers, goal: Goal, target: TargetEncoder, seen: Columns, ahead: Columns
+) -> Answers:
+    """Answer with the class, of several, whose mistakes cost least."""
+    decision = ClassDecision(costs=goal.costs, classes=target.classes)
+    return replace(
+        found,
+        decision=decision,
+        said_validation=decision.answer(found.validation, seen),
+        said_test=decision.answer(found.test, ahead),
+        why=["the class is said whose mistakes cost least by its probabilities."],
+    )
+
+
+def _flagged(
+    found: Answers,
+    goal: Goal,
     validation: Part,
+    test: Part,
     folds: Array,
-    schema: Schema | None,
-) -> tuple[Decision | None, Array | None, list[str]]:
-    """Return the decision, its cross-fitted answers on validation, and why."""
-    if goal is None:
-        return None, None, []
-    columns = _columns(goal, validation.rows, schema)
-    if target.task == "classes":
-        decision = ClassDecision(costs=goal.costs, classes=target.classes)
-        why = "the class is said whose mistakes cost least by its probabilities."
-        return decision, decision.answer(said, columns), [why]
+    columns: tuple[Columns, Columns],
+) -> Answers:
+    """Answer with the positive class where that is expected to cost less."""
+    seen, ahead = (
+        Outcomes.of(goal.costs, named, len(said))
+        for named, said in zip(columns, (found.validation, found.test), strict=True)
+    )
+    counts = np.ones(len(validation.truth)) if validation.weights is None else validation.weights
+    each = each_period(goal, validation)
     chosen = choose_threshold(
         goal.costs,
-        Outcomes.of(goal.costs, columns, len(said)),
-        said[:, 1],
+        seen,
+        found.validation[:, 1],
         validation.truth,
         folds,
-        capacity=goal.capacity,
+        capacity=None if each else goal.capacity,
         by_time=validation.moments is not None,
+        weights=counts,
     )
-    return chosen.decision, chosen.flagged.astype(np.int64), [chosen.why]
+    if each is None:
+        return replace(
+            found,
+            decision=chosen.decision,
+            said_validation=chosen.flagged.astype(np.int64),
+            said_test=chosen.decision.answer(found.test, columns[1]),
+            why=[chosen.why],
+        )
+    before = Cases.of(validation, seen, found.validation)
+    after = Cases.of(test, ahead, found.test)
+    paced = flag_each_period(each, chosen, before, after)
+    fixed = within(chosen.decision, seen, before.probability, goal.capacity, counts)
+    return replace(
+        found,
+        decision=paced.decision,
+        said_validation=paced.before.astype(np.int64),
+        said_test=paced.after.astype(np.int64),
+        why=[chosen.why, paced.why],
+        fixed_test=fixed.flags(after.probability, ahead),
+    )
 
 
 def _moved(
@@ -174,16 +216,21 @@ def _moved(
     if goal is None:
         return plain
     columns = _columns(goal, validation.rows, schema)
-    chosen = choose_move(goal.costs, columns, validation.predicted, validation.truth, folds)
+    chosen = choose_move(
+        goal.costs,
+        columns,
+        validation.predicted,
+        validation.truth,
+        folds,
+        weights=validation.weights,
+    )
     later = chosen.decision.answer(test.predicted, _columns(goal, test.rows, schema))
-    return Answers(
-        **{
-            **vars(plain),
-            "decision": chosen.decision,
-            "said_validation": chosen.values,
-            "said_test": later,
-            "why": [chosen.why],
-        }
+    return replace(
+        plain,
+        decision=chosen.decision,
+        said_validation=chosen.values,
+        said_test=later,
+        why=[chosen.why],
     )
 
 

@@ -20,6 +20,7 @@ from treadle.api.running import (
     running_costs,
     serving_seconds,
 )
+from treadle.api.simple_rival import simple_words
 from treadle.api.table_data import PartName, TableData
 from treadle.contracts import Json
 from treadle.data.cuts import time_seconds
@@ -36,17 +37,19 @@ def table_part(data: TableData, options: FitOptions, part: PartName, predicted: 
     """Return a part of a table with what the models say of it."""
     rows = data.rows(part)
     clusters = moments = None
+    weights = data.parts[part].get("weight")
     if options.time:
         moments = time_seconds(rows[options.time])
-        clusters = _stretches(moments)
+        clusters = stretches(moments)
     elif options.group:
-        clusters = _codes(rows[options.group])
+        clusters = group_codes(rows[options.group])
     return Part(
         truth=data.truth(part),
         predicted=predicted,
         rows=rows,
         clusters=clusters,
         moments=moments,
+        weights=None if weights is None or not weights.any() else weights.astype(np.float64),
     )
 
 
@@ -55,7 +58,7 @@ def image_part(data: ImageData, options: FitOptions, part: PartName, predicted: 
     rows, clusters = data.frame[data.rows(part)], None
     if options.group:
         groups = rows["path"].str.extract(options.group, 1 if "(" in options.group else 0)
-        clusters = _codes(groups)
+        clusters = group_codes(groups)
     return Part(
         truth=data.truth(part),
         predicted=predicted,
@@ -64,7 +67,7 @@ def image_part(data: ImageData, options: FitOptions, part: PartName, predicted: 
     )
 
 
-def _stretches(moments: Array) -> Array:
+def stretches(moments: Array) -> Array:
     """Return the stretch of time of each row: neighbours are alike, so they are drawn together.
 
     Source: Künsch, The Jackknife and the Bootstrap for General Stationary Observations, Annals of
@@ -76,7 +79,7 @@ def _stretches(moments: Array) -> Array:
     return places
 
 
-def _codes(groups: pl.Series) -> Array:
+def group_codes(groups: pl.Series) -> Array:
     """Return a code for each row's group; rows without one are groups of their own."""
     keys = hash_values(groups)
     missing = groups.is_null().to_numpy()
@@ -148,15 +151,29 @@ def worth(
     data: TableData | ImageData,
     test: Part,
     journal: Journal,
+    *,
+    simple: Answers | None = None,
 ) -> tuple[Json, Json]:
-    """Return what result.json and findings.json say of money and of probabilities."""
+    """Return what result.json and findings.json say of money and of probabilities.
+
+    simple: how a simple model answers, which the model has to beat
+    """
     findings: Json = {}
     if answers.calibration is not None:
         findings["calibration_check"] = answers.calibration
     if goal is None:
         return {}, findings
     schema = data.schema if isinstance(data, TableData) else None
-    money, charts = money_of(goal, answers, data.target, data.truth("train"), test, schema=schema)
+    money, charts = money_of(
+        goal,
+        answers,
+        data.target,
+        data.truth("train"),
+        test,
+        schema=schema,
+        simple=simple,
+        simple_words=simple_words(data),
+    )
     for sentence in money["sentences"]:
         journal.say("money", sentence, with_the_answer=True)
     return {"money": money}, findings | charts

@@ -21,6 +21,7 @@ from treadle.models.baseline_choice import BASELINES, Choice, choose
 from treadle.models.item_baselines import Ease
 from treadle.models.ranking import Cases, Scorer, paired_interval, ranking_metrics
 from treadle.models.recommender_blend import BLEND_REGULARIZATION, MEMBERS, RecommenderBlend
+from treadle.report.sentences import SIMPLE_WAYS
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -29,6 +30,14 @@ if TYPE_CHECKING:
     from treadle.models.recommender import Recommender
 
 NAMES = ("decayed transitions", "EASE", "recent popularity")
+WAYS = {
+    "network": "the sequence model",
+    "transitions": "what usually comes next",
+    "ease": "what is taken together",
+    "recent_ease": "what was taken together of late",
+    "popularity": "what is popular now",
+}
+"""What the answer is mixed of, in words."""
 
 
 def finish(
@@ -51,7 +60,7 @@ def finish(
     served = blend.refitted(*blend_tables(data.known, data.num_items, choices))
     write_model(folder, data, network, served, choices)
     ours = measure(served, data.test, k, seed)
-    keep_measures(folder, _keys(data), {name: values.numpy() for name, values in ours.items()})
+    keep_measures(folder, *_moments(data), {name: each.numpy() for name, each in ours.items()})
     journal.say("test", "the time after the cut was scored once, now that all is decided.")
     baselines = [
         _compared(name, ours, measure(scorer, data.test, k, seed), metric, data.test.group, seed)
@@ -81,11 +90,10 @@ def finish(
     )
 
 
-def _keys(data: EventData) -> list[str]:
-    """Return what each test moment is known by: its user and its time."""
+def _moments(data: EventData) -> tuple[list[str], list[float]]:
+    """Return the user and the time of each test moment."""
     cases, names = data.test, data.known.user_names
-    times = cases.times[cases.end].tolist()
-    return [f"{names[user]} {when}" for user, when in zip(cases.group.tolist(), times, strict=True)]
+    return [names[user] for user in cases.group.tolist()], cases.times[cases.end].tolist()
 
 
 def _weighed(
@@ -98,7 +106,7 @@ def _weighed(
     """Return the network and the simple ways, weighed on the validation moments."""
     blend = RecommenderBlend(network, *blend_tables(data.train, data.num_items, choices))
     finding = blend.fit_weights(data.validation, seed=seed)
-    weights = ", ".join(f"{name} {weight:.2f}" for name, weight in finding.weights.items())
+    weights = ", ".join(f"{WAYS[name]} {weight:.2f}" for name, weight in finding.weights.items())
     journal.say(
         "blend",
         f"the sequence model and the simple ways were weighed together on validation: {weights}.",
@@ -212,7 +220,8 @@ def _say_comparison(journal: Journal, metric: Metric, baselines: list[Json]) -> 
         verdict = "clearly better than" if difference["low"] > 0 else "not clearly better than"
         journal.say(
             "comparison",
-            f"on {metric.name} this is {verdict} {line['name']}: {difference['test']:+.4f} "
+            f"by {metric.name} this is {verdict} {SIMPLE_WAYS[line['name']]}: "
+            f"{difference['test']:+.4f} "
             f"(95 % interval {difference['low']:+.4f} to {difference['high']:+.4f}).",
             **difference,
         )
@@ -230,7 +239,7 @@ def _findings(data: EventData, blend: RecommenderBlend, baselines: list[Json]) -
         ],
         "split_sentences": data.notes[-3:],
         "members": [
-            {"name": name, "metric_validation": None, "sentence": f"weight {weight:.2f}"}
+            {"name": WAYS[name], "metric_validation": None, "sentence": f"counts {weight:.2f}"}
             for name, weight in weights
         ],
         "baselines": baselines,
@@ -239,7 +248,7 @@ def _findings(data: EventData, blend: RecommenderBlend, baselines: list[Json]) -
 
 
 def _advice(baselines: list[Json]) -> list[str]:
-    close = [line["name"] for line in baselines if line["difference"]["low"] <= 0]
+    close = [SIMPLE_WAYS[line["name"]] for line in baselines if line["difference"]["low"] <= 0]
     if not close:
         return []
     return [

@@ -52,7 +52,7 @@ def fit_events(options: FitOptions, frame: Any, attempt: Attempt) -> Run:
         if not place.begun:
             _say_data(place.journal, data, place.folder, marks, metric)
         seed_all(options.seed)  # the network is drawn from it
-        network, training = _training(data, options, metric)
+        network, training = events_training(data, options, metric)
         trained = train_in(place, training, options, network.config.model_dump(mode="json"))
         finish(place.folder, data, options, metric, network, trained, place.journal)
     return Run(place.folder.path)
@@ -93,7 +93,10 @@ def _say_data(
     folder.write_json("data.json", {"fingerprint": marks, "cuts": data.cuts} | encoder)
 
 
-def _training(data: EventData, options: FitOptions, metric: Metric) -> tuple[Recommender, Training]:
+def events_training(
+    data: EventData, options: FitOptions, metric: Metric
+) -> tuple[Recommender, Training]:
+    """Return the network of a log as it starts, and its training."""
     from treadle.data.batches import TensorSource
     from treadle.data.events_windows import training_windows
     from treadle.loop.schedules import warmup_cosine

@@ -94,20 +94,45 @@ def _fit_members(
 ) -> tuple[ImageData, list[Member]]:
     """Train the head and, where asked, the last blocks from that head on."""
     from treadle.models.vision import PhotoShape, load_backbone
-    from treadle.models.vision_head import HeadTraining, build_head
 
-    how = HeadTraining()
     unfreeze = options.unfreeze > 0
     backbone = load_backbone(shape=PhotoShape(keeps_aspect=not unfreeze))
     backbone = on_best_engine(backbone, data.files, data.hashes, options, place)
     found, data = features_of(data, backbone, options, place)
-    head = build_head(backbone.num_features, len(data.classes), seed=options.seed)
-    parts = _parts(data, "features", found.values.astype(np.float32))
-    head.fit_scaling(parts["train"]["features"])
-    sayings = _take_head(head, data, options)
     where = member_place(place, "head", options, "images") if unfreeze else place
+    shape = {"side": backbone.shape.side, "keeps_aspect": backbone.shape.keeps_aspect}
+    facts = {"shape": shape, "engine": backbone.engine}
+    head, frozen = fit_head(data, found.values, options, metric, where, facts)
+    if not unfreeze:
+        return data, [frozen]
+    return data, [frozen, _fit_unfrozen(data, options, metric, place, head, backbone)]
+
+
+def fit_head(
+    data: ImageData,
+    features: NDArray[Any],
+    options: FitOptions,
+    metric: Metric,
+    place: Place,
+    facts: Json,
+    *,
+    length: float = 1.0,
+    looked_at: bool = True,
+) -> tuple[Any, Member]:
+    """Train the head on what the pretrained network saw in the photos.
+
+    features: [N, F], a row for each of the frame; facts: what is needed to see new photos alike
+    length: the share of the usual epochs; looked_at: at its end, for verdicts
+    """
+    from treadle.models.vision_head import HeadTraining, build_head
+
+    how = HeadTraining()
+    head = build_head(features.shape[1], len(data.classes), seed=options.seed)
+    parts = _parts(data, "features", features.astype(np.float32))
+    head.fit_scaling(parts["train"]["features"])
     groups = [{"params": list(head.parameters()), "lr": options.rate or how.learning_rate}]
-    frozen = _fit(
+    sayings = _take_head(head, data, options)
+    return head, _fit(
         "head",
         head,
         groups,
@@ -115,17 +140,12 @@ def _fit_members(
         data,
         options,
         metric,
-        where,
-        how.num_epochs,
+        place,
+        max(1, round(length * how.num_epochs)),
         sayings,
-        {
-            "shape": {"side": backbone.shape.side, "keeps_aspect": backbone.shape.keeps_aspect},
-            "engine": backbone.engine,
-        },
+        facts,
+        looked_at,
     )
-    if not unfreeze:
-        return data, [frozen]
-    return data, [frozen, _fit_unfrozen(data, options, metric, place, head, backbone)]
 
 
 CLASS_WEIGHTS = ("linear", "bias", "second")
@@ -192,8 +212,9 @@ def _fit(
     most_epochs: int,
     sayings: list[tuple[str, str]],
     facts: Json,
+    looked_at: bool = True,
 ) -> Member:
-    """Train one model of photos by the loop."""
+    """Train one model of photos by the loop. looked_at: at its end, for verdicts."""
     from treadle.data.batches import TensorSource
     from treadle.loop.adamw import AdamW
     from treadle.models.vision_head import HeadTraining
@@ -228,6 +249,8 @@ def _fit(
             alone=lambda: telling_place(_files(data, "train"), data.truth("train")),
         ),
     )
+    if not looked_at:
+        training.sight = None
     trained = train_in(place, training, options, facts)
     validated = predicted(model, held_out)
     return Member(

@@ -70,8 +70,8 @@ def _break_even(costs: Costs, target: TargetEncoder) -> list[str]:
     if threshold is None or not 0 < threshold < 1:
         return []
     return [
-        f"So flagging a case as '{class_words(target.classes[1], target)}' pays from a "
-        f"probability of {threshold:.3g} on."
+        f"So it pays to flag a case as '{class_words(target.classes[1], target)}' as soon as that "
+        f"is {100 * threshold:.3g} % likely."
     ]
 
 

@@ -25,6 +25,7 @@ from treadle.api.kept_rows import keep_answers
 from treadle.api.measure import class_charts, constant_prediction
 from treadle.api.member import Member
 from treadle.api.options import FitOptions
+from treadle.api.photo_examples import photo_examples
 from treadle.api.result import advice_on, on_metrics, write_result
 from treadle.api.simple_rival import simple_answers
 from treadle.api.table_data import PARTS
@@ -62,12 +63,13 @@ def finish(
     name = "guessing" if metric.needs == "scores" else name
     reached = on_metrics(found, task, truth, constant)
     keys = [data.hashes[row] for row in data.rows("test")]
-    keep_answers(folder, keys, truth, answers, classes)
+    keep_answers(folder, keys, truth, answers, len(classes))
     findings = _findings(data, members, answers)
     _say_gone(findings["wrong_photos"], journal)
     simple = simple_answers(goal, data, options, metric, held, test)
     told, seen = worth(goal, answers, data, test, journal, simple=simple)
     seen["fails"] = where_photos_fail(data, answers, _thumbnail)
+    seen["photo_examples"] = photo_examples(folder, data, answers.test, answers.said_test)
     folder.write_json("findings.json", findings | seen)
     seconds = round(sum(member.trained["seconds"] for member in members), 3)
     photos = [data.files[row] for row in data.rows("test")]

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from treadle.api.answers import Answers, Part
+from treadle.api.each_period import period_facts
 from treadle.api.goal_of import Goal
-from treadle.api.money_words import money_sentences
+from treadle.api.money_words import SIMPLE, money_sentences
 from treadle.contracts import Json
 from treadle.costs import OF_TWO
 from treadle.data.amounts import read_amounts
@@ -32,10 +33,14 @@ def money_of(
     test: Part,
     *,
     schema: Schema | None = None,
+    simple: Answers | None = None,
+    simple_words: str = "",
 ) -> tuple[Json, Json]:
     """Return result.json's "money" and what the report draws of it.
 
-    train: what is true of the train rows, for rules that know no column
+    train:  what is true of the train rows, for rules that know no column
+    simple: how a simple model of the same data answers, chosen as the model's answers are;
+            simple_words: what it is, as a sentence begins
     """
     columns = read_amounts(test.rows, goal.costs.columns, schema)[0] if goal.costs.columns else {}
     decision, charts = answers.decision, {}
@@ -45,16 +50,25 @@ def money_of(
         paid = outcomes.paid(test.truth, answers.said_test == 1)
         rules = _two_class_rules(goal, outcomes, test, answers)
         one_more = _one_more(outcomes, test.truth)
-        charts = {"money_curve": tradeoff(decision, outcomes, answers.test[:, 1], test.truth)}
-        more = _two_class_facts(goal, decision, outcomes, test.truth, answers, train.mean())
+        said = answers.said_test == 1
+        curve = (decision, outcomes, answers.test[:, 1], test.truth, said, test.weights)
+        charts = {"money_curve": tradeoff(*curve)}
+        more = _two_class_facts(goal, decision, outcomes, test, answers, train.mean())
+        more["twice"] = _with_twice_the_room(charts["money_curve"], goal)
+        if simple is not None:
+            rules.append((SIMPLE, outcomes.paid(test.truth, simple.said_test == 1)))
     elif isinstance(decision, ClassDecision):
         paid = decision.paid(test.truth, answers.said_test, columns)
         rules = _class_rules(decision, target, train, test, answers, columns)
-        more = {"pairs": _pairs(decision, target, test.truth, answers.said_test, columns, goal)}
+        more = {"pairs": _pairs(decision, target, test, answers.said_test, columns, goal)}
     else:
         assert isinstance(decision, NumberDecision)
         paid = decision.paid(test.truth, answers.said_test, columns)
         rules = _number_rules(decision, train, test, columns)
+    if simple is not None and not isinstance(decision, TwoClassDecision):
+        rules.append((SIMPLE, decision.paid(test.truth, simple.said_test, columns)))
+    counts = _shares(test) * len(test.truth)
+    paid, rules = paid * counts, [(name, cost * counts) for name, cost in rules]
     money: Json = {
         "in_money": goal.in_money,
         "unit": goal.costs.unit,
@@ -65,9 +79,18 @@ def money_of(
         "positive": goal.positive,
         "model": _figure(paid, test.clusters, one_more, _scale(goal)),
         "rules": [_rule(name, cost, paid, test.clusters, one_more, goal) for name, cost in rules],
+        "simple": simple_words,
         **more,
     }
     return money | {"sentences": money_sentences(money, target)}, charts
+
+
+def _shares(test: Part) -> Array:
+    """Return which share of all cases each row stands for, [N]."""
+    if test.weights is None:
+        return np.full(len(test.truth), 1 / max(1, len(test.truth)))
+    share: Array = test.weights / test.weights.sum()
+    return share
 
 
 def _scale(goal: Goal) -> float:
@@ -86,7 +109,7 @@ def _rule(
     low, high = mean_interval(cost - paid, clusters, one_less=one_more)
     return {
         "name": name,
-        "without_model": not name.startswith(SAME_MODEL),
+        "without_model": not name.startswith((SAME_MODEL, SIMPLE)),
         **_figure(cost, clusters, 0.0, _scale(goal)),
         "saved": float((cost - paid).mean()) * _scale(goal),
         "saved_low": low * _scale(goal),
@@ -110,8 +133,8 @@ def _two_class_rules(
     none = outcomes.paid(test.truth, np.zeros(len(test.truth), bool))
     every = outcomes.paid(test.truth, np.ones(len(test.truth), bool))
     if goal.capacity is not None and goal.capacity < 1:
-        share = float((answers.said_test == 1).mean())
-        drawn = "as many, taken at random"
+        share = float(_shares(test)[answers.said_test == 1].sum())
+        drawn = "as many taken at random"
         return [("doing nothing", none), (drawn, (1 - share) * none + share * every)]
     even = outcomes.paid(test.truth, answers.test[:, 1] > 0.5)
     return [
@@ -125,7 +148,7 @@ def _two_class_facts(
     goal: Goal,
     decision: TwoClassDecision,
     outcomes: Outcomes,
-    truth: Array,
+    test: Part,
     answers: Answers,
     positives: float,
 ) -> Json:
@@ -133,27 +156,40 @@ def _two_class_facts(
 
     positives: their share in training
     """
-    said = answers.said_test
+    truth, said, share = test.truth, answers.said_test, _shares(test)
     when = {"missed": (1, 0), "false_alarm": (0, 1), "caught": (1, 1), "passed": (0, 0)}
     found = []
     for word in OF_TWO:
         rows = (truth == when[word][0]) & (said == when[word][1])
-        cost = float(getattr(outcomes, word)[rows].sum()) / len(truth)
+        cost = float(getattr(outcomes, word)[rows] @ share[rows])
         found.append(
             {
                 "outcome": word,
                 "rows": int(rows.sum()),
-                "cases": float(rows.mean()) * _scale(goal),
+                "cases": float(share[rows].sum()) * _scale(goal),
                 "cost": cost * _scale(goal),
             }
         )
+    each = {}
+    if answers.fixed_test is not None and goal.each is not None and test.moments is not None:
+        each = {"each": period_facts(goal.each, test.moments, said == 1, answers.fixed_test)}
     return {
+        **each,
         "outcomes": found,
         "majority": "nothing" if positives <= 0.5 else "everything",
         "threshold": decision.threshold,
         "margin": decision.margin,
-        "flagged": float((said == 1).mean()),
+        "flagged": float(share[said == 1].sum()),
     }
+
+
+def _with_twice_the_room(curve: Json, goal: Goal) -> float | None:
+    """Return what flagging twice as many would have saved more, where a capacity is the limit."""
+    share = curve["chosen"]["share"]
+    if goal.capacity is None or goal.capacity >= 1 or not 0 < share <= 0.5:
+        return None
+    now, then = np.interp([share, 2 * share], curve["shares"], curve["costs"])
+    return float(now - then) * _scale(goal)
 
 
 def _class_rules(
@@ -186,23 +222,25 @@ def _always(decision: ClassDecision, truth: Array, code: int, columns: Columns) 
 def _pairs(
     decision: ClassDecision,
     target: TargetEncoder,
-    truth: Array,
+    test: Part,
     said: Array,
     columns: Columns,
     goal: Goal,
 ) -> list[Json]:
     """Return the mistakes that cost most in all."""
-    count, scale = len(target.classes), _scale(goal) / len(truth)
-    places = truth * count + said
-    paid = np.bincount(places, weights=decision.paid(truth, said, columns), minlength=count**2)
+    count, scale, share = len(target.classes), _scale(goal), _shares(test)
+    places = test.truth * count + said
+    cost = decision.paid(test.truth, said, columns) * share
+    paid = np.bincount(places, weights=cost, minlength=count**2)
     rows = np.bincount(places, minlength=count**2)
+    cases = np.bincount(places, weights=share, minlength=count**2)
     dearest = np.argsort(-np.abs(paid), kind="stable")[:MOST_PAIRS]
     return [
         {
             "true": target.classes[place // count],
             "said": target.classes[place % count],
             "rows": int(rows[place]),
-            "cases": float(rows[place]) * scale,
+            "cases": float(cases[place]) * scale,
             "cost": float(paid[place]) * scale,
         }
         for place in dearest.tolist()

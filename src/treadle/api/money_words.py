@@ -6,14 +6,16 @@ from treadle.contracts import Json
 from treadle.data.tables import TargetEncoder
 from treadle.report.spoken import significant
 
+SIMPLE = "a simple model"
+
 
 def money_sentences(money: Json, target: TargetEncoder) -> list[str]:
     """Return what the model is worth, the most telling sentence first."""
     if not money["in_money"]:
-        return _found_sentences(money)
-    told = [_main(money), _saving(money)]
+        return [*_found_sentences(money), *_each_sentences(money)]
+    told = [_main(money), _saving(money), *_beside_simple(money)]
     if "outcomes" in money:
-        told += [_mistakes(money), _from_where(money)]
+        told += [_mistakes(money), _from_where(money), *_each_sentences(money)]
     if money.get("pairs"):
         most = money["pairs"][0]
         told.append(
@@ -88,38 +90,117 @@ def _saving(money: Json) -> str:
     if low > 0:
         return (
             f"So it saves about {amount(saved, unit)} {_per(money)} ({_span(low, high, unit)}) "
-            f"{against}."
+            f"{against}{_of_that(money, saved)}."
         )
     if saved > 0:
         return (
             f"It saves about {amount(saved, unit)} {_per(money)} {against}, but that may be luck "
-            f"({_span(low, high, unit)}): do not count on it yet."
+            f"({_span(low, high, unit)}): do not count on it yet{_of_that(money, saved)}."
         )
     return f"It saves nothing {against}: as the costs are, do that instead."
+
+
+def _of_that(money: Json, saved: float) -> str:
+    """Say how much of the saving a simple model brings as well."""
+    rule = _simple(money)
+    if rule is None or saved <= rule["saved"]:
+        return ""
+    told = f"; a simple model would save {amount(saved - rule['saved'], money['unit'])}"
+    return f"{told} of that" if rule["saved"] > 0 else told
+
+
+def _simple(money: Json) -> Json | None:
+    return next((rule for rule in money["rules"] if rule["name"] == SIMPLE), None)
+
+
+def _beside_simple(money: Json) -> list[str]:
+    """Say what the model saves beside a simple one of the same data."""
+    rule = _simple(money)
+    if rule is None:
+        return []
+    saved, low, high, unit = rule["saved"], rule["saved_low"], rule["saved_high"], money["unit"]
+    cost = float(rule["cost"])
+    come = f"would cost about {amount(cost, unit)} {_per(money)}"
+    if min(cost, float(money["model"]["cost"])) < 0:
+        come = f"would come to a {_balance(cost, unit)} {_per(money)}"
+    begin = f"{money['simple']}, its answers chosen for the same costs, {come}"
+    if low > 0:
+        more = f"this one saves about {amount(saved, unit)} more ({_span(low, high, unit)})."
+    elif high < 0:
+        more = (
+            f"that is {amount(-saved, unit)} better ({_span(-high, -low, unit)}): as the costs "
+            "are, the simple model is the better choice."
+        )
+    else:
+        better = "better" if saved > 0 else "worse"
+        more = (
+            f"this one is about {amount(abs(saved), unit)} {better}, which may be luck "
+            f"({_span(low, high, unit)})."
+        )
+    return [f"{begin}: {more}"]
+
+
+def _each_sentences(money: Json) -> list[str]:
+    """Say whether a capacity held in each period, how it was used, and what one line would do."""
+    each = money.get("each")
+    if not each:
+        return []
+    unit, count, fixed = each["unit"], each["count"] * each["sampled"], each["fixed"]
+    over = (
+        f"No {unit} of the {each['periods']:,} in the test"
+        if not each["over"]
+        else f"{each['over']:,} of the {each['periods']:,} {unit}s in the test"
+    )
+    mean = significant(each["mean"])
+    told = f"{over} had more than {_plain(count)} flagged; on average it is {mean}"
+    if each["sampled"] != 1:
+        told += (
+            f" (the data hold {100 * each['sampled']:.3g} of 100 cases of your volume, so "
+            f"{_plain(count)} stand for {_plain(each['count'])})"
+        )
+    if fixed["over"]:
+        return [
+            f"{told}. One threshold for all {unit}s would have flagged more than that on "
+            f"{fixed['over']:,} of them, up to {fixed['most']:,}."
+        ]
+    return [f"{told}."]
+
+
+def _plain(count: float) -> str:
+    return f"{count:,.0f}" if count == round(count) else significant(count)
 
 
 def _mistakes(money: Json) -> str:
     seen = {entry["outcome"]: entry for entry in money["outcomes"]}
     caught, missed, alarms = (seen[word]["rows"] for word in ("caught", "missed", "false_alarm"))
-    positive = money["positive"]
+    lost, wasted = (amount(seen[word]["cost"], money["unit"]) for word in ("missed", "false_alarm"))
+    when = "In a year" if money["per"] == "year" else "In 1,000 cases"
     return (
-        f"Of {caught + missed:,} '{positive}' in the test it finds {caught:,} and misses "
-        f"{missed:,}, with {alarms:,} false alarms; a missed '{positive}' costs "
-        f"{_share_of(seen['missed']['cost'], money)} and false alarms "
-        f"{_share_of(seen['false_alarm']['cost'], money)} in all."
-    ).replace(f"a missed '{positive}' costs", f"the missed '{positive}' cost")
-
-
-def _share_of(cost: float, money: Json) -> str:
-    return f"{amount(cost, money['unit'])} {_per(money)}"
+        f"In the test it found {caught:,} of {caught + missed:,} '{money['positive']}', with "
+        f"{alarms:,} false alarms. {when} the missed ones cost about {lost} and the false alarms "
+        f"about {wasted}."
+    )
 
 
 def _from_where(money: Json) -> str:
     positive, threshold = money["positive"], money["threshold"]
     flagged = f"{100 * money['flagged']:.3g} of 100 cases are flagged as '{positive}'"
+    if money["capacity"] is not None:
+        return f"{flagged}{_with_more_room(money)}"
     if threshold is None:
         return f"{flagged}; each row has its own threshold, by what its mistakes cost."
-    return f"{flagged}: those with a probability above {threshold:.3g}."
+    return f"{flagged}: those for which it is more than {100 * threshold:.3g} % likely."
+
+
+def _with_more_room(money: Json) -> str:
+    """Say what room for twice as many would bring."""
+    more = money.get("twice")
+    if more is None or more <= 0:
+        return "."
+    return (
+        f"; with room for twice as many, mistakes would cost about {amount(more, money['unit'])} "
+        f"{_per(money)} less."
+    )
 
 
 def _found_sentences(money: Json) -> list[str]:

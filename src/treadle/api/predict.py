@@ -16,10 +16,14 @@ if TYPE_CHECKING:
     from treadle.data.recognise import CellFormat
     from treadle.serve.predictor import Predictor
 
-METHOD = (
-    "Shapley values of each column, against rows kept from training (Štrumbelj and Kononenko 2014; "
-    "Lundberg and Lee 2017)"
-)
+METHODS = {
+    "table": "Shapley values of each column, against rows kept from training (Štrumbelj and "
+    "Kononenko 2014; Lundberg and Lee 2017)",
+    "images": "how much the chance differs without a place of the photo, left out of the maps that "
+    "are pooled (Robnik-Šikonja and Kononenko 2008; Zhou et al. 2016)",
+    "events": "what the odds of a suggestion lose without an item of the past (Cook 1977; "
+    "Ghazimatin et al. 2020)",
+}
 WRITERS = (".csv", ".tsv", ".parquet", ".jsonl")
 
 
@@ -32,13 +36,15 @@ def predict(
     photos: str | None = None,
     top: int = 10,
     reasons: int = 0,
+    reasons_photos: str | None = None,
     tell: Callable[[str], None] = lambda words: None,
 ) -> tuple[Path, Json]:
     """Predict the rows of files and write them; return the file and a summary.
 
     out: .csv, .tsv, .parquet or .jsonl; by default predictions.csv in the present folder
     photos: the folder that a CSV's photos lie in; by default the CSV's own
-    reasons: tables: how many reasons each row gets; tell: hears how long they take
+    reasons: how many reasons each answer gets; tell: hears how long they take
+    reasons_photos: a folder for the photos with the places framed that moved their answers
 
     Raises: UserError for a run that cannot predict, or data that does not fit it.
     """
@@ -56,11 +62,15 @@ def predict(
     kind = read_facts(model)["kind"]
     if reasons:
         refuse_reasons(kind)
+    if reasons_photos is not None:
+        _check_pictures(kind, reasons)
     predictor = load_predictor(model)
     notes: list[str] = []
     if kind == "images":
         given = data[0] if len(data) == 1 else list(data)
-        found = predictor.predict(given, photos=photos)  # type: ignore[call-arg]
+        found = predictor.predict(  # type: ignore[call-arg]
+            given, photos=photos, reasons=reasons, pictures=reasons_photos, tell=tell
+        )
     else:
         rows, notes = _read(data, sheet, predictor)
         if kind == "table":
@@ -71,7 +81,8 @@ def predict(
                 raise DataError(f"{', '.join(data)}: {error.message}", error.hint) from error
             notes += said
         else:
-            found, said = predictor.answer(rows, top=top)  # type: ignore[attr-defined]
+            suggest = predictor.answer  # type: ignore[attr-defined]
+            found, said = suggest(rows, top=top, reasons=reasons, tell=tell)
             notes += said
     if found.height == 0:
         raise DataError(f"{', '.join(data)} holds no rows to predict.")
@@ -79,19 +90,32 @@ def predict(
     problems = found["problem"].is_not_null().sum() if "problem" in found.columns else 0
     summary = {"out": str(place), "rows": found.height, "problems": int(problems)}
     if reasons:
-        names = [f"reason_{number + 1}" for number in range(reasons)]
-        summary["reasons"] = {"columns": names, "method": METHOD}
+        columns = [f"reason_{number + 1}" for number in range(reasons)]
+        summary["reasons"] = {"columns": columns, "method": METHODS[kind]}
     return place, summary | {"notes": notes}
 
 
 def refuse_reasons(kind: str) -> None:
-    """Raise OptionError for a kind of model whose answers have no columns to blame."""
-    told = {"images": "photos", "events": "events", "module": "a module of your own"}
-    if kind != "table":
+    """Raise OptionError for a kind of model whose answers have nothing to blame."""
+    if kind not in METHODS:
+        told = "a module of your own" if kind == "module" else kind
         raise OptionError(
-            f"--reasons: reasons are given for tables, and this model is for "
-            f"{told.get(kind, kind)}.",
+            f"--reasons: reasons are given for tables, photos and events, and this model is for "
+            f"{told}.",
             "Leave --reasons out.",
+        )
+
+
+def _check_pictures(kind: str, reasons: int) -> None:
+    """Raise OptionError unless there are photos, and places to frame in them."""
+    if kind != "images":
+        raise OptionError(
+            "--reasons-photos frames places in photos, and this model is not for photos.",
+            "Leave --reasons-photos out.",
+        )
+    if not reasons:
+        raise OptionError(
+            "--reasons-photos frames the places that --reasons names.", "Add --reasons 1."
         )
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 Array: TypeAlias = NDArray[Any]
 
-NUM_ROWS = 16
+ROWS_A_SLICE, NUM_SLICES = 16, 4
 MOST_ROWS_LOOKED_AT = 10_000
 ROWS_FOR_TIES = 2_000
 DRAWS = 100
@@ -57,34 +57,57 @@ def background_facts(typed: pl.DataFrame) -> Background:
 
 
 def usual_mixes(
-    arrays: dict[str, Array], groups: dict[str, Array], num_rows: int = NUM_ROWS
+    arrays: dict[str, Array], groups: dict[str, Array], num_slices: int = NUM_SLICES
 ) -> dict[str, Array]:
     """Return K rows in which each group of columns takes its values as evenly as K can.
 
     groups: name of an array → the group of each of its columns, int64
     A group's K values lie at the middles of K equal parts of the train rows, in an order of its
     own: a Latin hypercube. So few rows stand for all, and those of two trainings are nearly equal.
+    Each 16 of the rows, one slice after another, are nearly such a hypercube themselves: whoever
+    can afford no more takes the first slice. Of fewer rows than that there is one slice.
     Source: McKay, Beckman and Conover, A Comparison of Three Methods for Selecting Values of Input
-    Variables, 1979.
+    Variables, 1979; Qian, Sliced Latin Hypercube Designs, 2012.
     """
     count = len(arrays["numbers"])
-    num_rows = min(num_rows, count)
-    middles = ((np.arange(num_rows) + 0.5) / num_rows * count).astype(np.int64)
+    num_slices = num_slices if count >= num_slices * ROWS_A_SLICE else 1
     num_groups = 1 + max(int(of.max()) for of in groups.values() if len(of))
-    orders = _spread_orders(num_groups, num_rows)
-    found = {name: np.empty((num_rows, a.shape[1]), a.dtype) for name, a in arrays.items()}
+    levels = _sliced_levels(num_groups, min(ROWS_A_SLICE, count), num_slices)
+    middles = ((np.arange(levels.shape[1]) + 0.5) / levels.shape[1] * count).astype(np.int64)
+    found = {name: np.empty((len(middles), a.shape[1]), a.dtype) for name, a in arrays.items()}
     for group in range(num_groups):
         columns = {name: np.flatnonzero(of == group) for name, of in groups.items()}
         keys = [arrays[name][:, place] for name, places in columns.items() for place in places]
-        rows = np.lexsort(keys[::-1])[middles][orders[group]]
+        rows = np.lexsort(keys[::-1])[middles][levels[group]]
         for name, places in columns.items():
             found[name][:, places] = arrays[name][rows][:, places]
     return found
 
 
-def _spread_orders(num_groups: int, num_rows: int) -> Array:
+def _sliced_levels(num_groups: int, num_rows: int, num_slices: int) -> Array:
+    """Return which of its values each group takes in each row, int64 [G, rows × slices].
+
+    Where a slice stands in one of its `num_rows` parts is drawn, but for the first: it stands near
+    the middle.
+    """
+    draw = np.random.default_rng(1)
+    near = [num_slices // 2 - 1, num_slices // 2] if num_slices > 1 else [0]
+    within = np.empty((num_groups, num_rows, num_slices), np.int64)
+    for part in within.reshape(-1, num_slices):
+        first = draw.choice(near)
+        part[0] = first
+        part[1:] = draw.permutation(np.delete(np.arange(num_slices), first))
+    slices = []
+    for number in range(num_slices):
+        orders = _spread_orders(num_groups, num_rows, number)
+        place = np.take_along_axis(within[:, :, number], orders, axis=1)
+        slices.append(orders * num_slices + place)
+    return np.concatenate(slices, axis=1)
+
+
+def _spread_orders(num_groups: int, num_rows: int, seed: int) -> Array:
     """Return an order of K values for each group, int64 [G, K]: of many draws the least alike."""
-    draw = np.random.default_rng(0)
+    draw = np.random.default_rng(seed)
 
     def alike(orders: Array) -> float:
         if num_rows < 2 or num_groups < 2:

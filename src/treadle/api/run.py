@@ -76,7 +76,7 @@ class Run:
     def predict(self, data: Any, *, reasons: int = 0) -> Any:
         """Return predictions for new data: a table as a polars DataFrame; a tensor for a module.
 
-        reasons: tables: how many reasons each row gets, in `reason_1`, `reason_2` …
+        reasons: how many reasons each row, photo or suggestion gets, in `reason_1`, `reason_2` …
         """
         if reasons:
             from treadle.api.predict import refuse_reasons

@@ -75,7 +75,8 @@ def running_costs(
             f"Training took {duration(training_seconds)}"
             f"{_words(found['training'], found['unit'])}.",
             f"Answering {of_cases} takes {duration(serving * 3600)} on this machine"
-            f"{_words(found['serving'], found['unit'])}, the time to read and write them aside.",
+            f"{_words(found['serving'], found['unit'])}, not counting the time to read and "
+            "write them.",
         ]
     }
 
@@ -102,4 +103,4 @@ def _small(value: float, unit: str = "") -> str:
     """Return a number that may be small: €12.3, 0.05, "less than €0.01"."""
     if 0 < value < 0.01:
         return f"less than {unit}0.01"
-    return unit + significant(round(value, 2))
+    return f"{unit}{value:.2f}" if value < 1 else unit + significant(round(value, 2))

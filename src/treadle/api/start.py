@@ -23,11 +23,15 @@ OURS = (
     "metrics.jsonl",
     "result.json",
     "report.html",
+    "collect.json",
+    "request.html",
     "lock",
     "requests",
     "members",
     "checkpoints",
     "model",
+    "worth-of.json",
+    "worth-of",
 )
 HALF_WRITTEN = re.compile(r"\.(?P<name>.+)\.\d+\.tmp")
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
@@ -38,10 +40,18 @@ S = TypeVar("S")
 
 
 class Beside(NamedTuple, Generic[S]):
-    """A model that is tried beside the usual one: what it is called, and its settings."""
+    """A model that is tried beside the usual one.
+
+    name:     what it is called
+    settings: its settings, or what makes them of the usual ones
+    """
 
     name: str
-    settings: S
+    settings: S | Callable[[S], S]
+
+    def taken(self, usual: Callable[[], S]) -> S:
+        """Return its settings."""
+        return self.settings(usual()) if callable(self.settings) else self.settings
 
 
 def tree_settings(data: TableData, options: FitOptions) -> TreeSettings:
@@ -64,7 +74,8 @@ def fit_trees(
     """Train boosted trees; a step is a round over the whole train part."""
     from treadle.models.trees import Trees
 
-    settings = beside.settings if beside else tree_settings(data, options)
+    usual = partial(tree_settings, data, options)
+    settings = beside.taken(usual) if beside else usual()
     parts = {name: _as_tensors(data.parts[name]) for name in PARTS}
     trees = Trees(data.layout)
     sayings = _take_trees(trees, settings.block_rounds, options)
@@ -183,7 +194,8 @@ def fit_network(
     device = pick_device(options.device)
     parts = {name: _for_network(data, name, scaler, device) for name in PARTS}
     layout = data.layout.model_copy(update={"num_numbers": parts["train"]["numbers"].shape[1]})
-    settings = beside.settings if beside else _network_settings(data, layout, options)
+    usual = partial(_network_settings, data, layout, options)
+    settings = beside.taken(usual) if beside else usual()
     network, training, predicting = _network_training(
         data, parts, layout, settings, options, metric, until
     )

@@ -72,7 +72,7 @@ def finish(
     name = "guessing" if metric.needs == "scores" else name
     reached = on_metrics(found, task, truth, constant)
     keys = (data.places[data.split.test] + 1).tolist()
-    keep_answers(folder, keys, truth, answers, classes)
+    keep_answers(folder, keys, truth, answers, len(classes))
     simple = simple_answers(goal, data, options, metric, held, test)
     told, seen = worth(goal, answers, data, test, journal, simple=simple)
     seen |= goes_by(folder, data, kept, metric, journal, seed=options.seed)

@@ -38,13 +38,13 @@ def family_of(
     shorter: Callable[[Any, float], Any]
     if model == "trees":
         usual, all_dials = tree_settings(data, options), dials.TREES
-        train, shorter = fit_trees, _shorter_trees
+        train, shorter = fit_trees, shorter_trees
     else:
         from treadle.models.tabular_settings import TabularSettings
 
         usual = TabularSettings.model_validate(trained.member.facts["settings"])
         all_dials = dials.NETWORK
-        train, shorter = fit_network, _shorter_network
+        train, shorter = fit_network, shorter_network
 
     def fit(name: str, changes: Json, share: float, until: StopCondition) -> Member:
         trial = {"changes": changes, "share": share}
@@ -74,7 +74,7 @@ def _is_free(dial: dials.Dial, options: FitOptions, data: TableData) -> bool:
     return True
 
 
-def _shorter_trees(settings: TreeSettings, share: float) -> TreeSettings:
+def shorter_trees(settings: TreeSettings, share: float) -> TreeSettings:
     """Return settings that need a share of the rounds: their rate is so many times higher."""
     return settings.model_copy(
         update={
@@ -87,7 +87,7 @@ def _shorter_trees(settings: TreeSettings, share: float) -> TreeSettings:
     )
 
 
-def _shorter_network(settings: TabularSettings, share: float) -> TabularSettings:
+def shorter_network(settings: TabularSettings, share: float) -> TabularSettings:
     """Return settings whose schedule runs out after a share of the epochs."""
     return settings.model_copy(
         update={

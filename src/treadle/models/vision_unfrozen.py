@@ -175,9 +175,12 @@ def build_unfrozen(
     return UnfrozenVision(backbone, copy.deepcopy(head), settings, seed)
 
 
+TURNS: tuple[tuple[int, ...], ...] = ((), (3,), (2,), (2, 3))
+"""The axes of photos [B, 3, H, W] that each view turns round."""
+
+
 def _views(photos: Tensor, num_views: int) -> list[Tensor]:
-    mirrored = photos.flip(3)
-    return [photos, mirrored, photos.flip(2), mirrored.flip(2)][:num_views]
+    return [photos.flip(turn) for turn in TURNS[:num_views]]
 
 
 def _check(backbone: Backbone, settings: UnfrozenSettings) -> None:

@@ -10,6 +10,7 @@ from treadle.folder import RunFolder
 from treadle.report.facts import number, record, records, text, texts, whole
 from treadle.report.money import money_first
 from treadle.report.sentences import (
+    SIMPLE_WAYS,
     higher_is_better,
     meaning_of,
     sentence_for,
@@ -18,12 +19,6 @@ from treadle.report.sentences import (
 from treadle.report.spoken import duration, plural, raw
 
 NOUNS = {"images": "photo", "events": "moment", "module": "sample"}
-SIMPLE_WAYS = {
-    "decayed transitions": "going by what usually comes next",
-    "EASE": "going by what is taken together",
-    "recent popularity": "suggesting what is popular now",
-}
-"""Simple ways to suggest, in words."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,6 +8,7 @@ from markupsafe import Markup
 
 from treadle.contracts import Json
 from treadle.report.charts import WIDTH, Whisker, whiskers
+from treadle.report.each_period import each_period
 from treadle.report.facts import number, pairs, record, records, text, texts
 from treadle.report.spoken import significant
 from treadle.report.svg import Frame, Scale, dot, drawing, label, line, path, spanning
@@ -30,17 +31,23 @@ class Cell:
 class Worth:
     """The section on money.
 
+    simple:           whether a simple model stands beside it
+    kind:             "answers" that are chosen for costs, or "suggestions"
     positive, others: the class that is looked for, and what the rest is called
+    each:             how many were flagged in each period, where a capacity holds in each
     confusion:        rows: truly so, truly not; columns: flagged, left alone; or nothing
     pairs:            of several classes, the mistakes that cost most: (words, cases, money)
     """
 
     title: str
+    kind: str
+    simple: bool
     sentences: list[str]
     per: str
     beside: Markup | None
     curve: Markup | None
     curve_note: str
+    each: Markup | None
     positive: str
     confusion: list[list[Cell]]
     pairs: list[tuple[str, str, str]]
@@ -53,15 +60,18 @@ def worth(result: Json, findings: Json) -> Worth | None:
     if not money:
         return None
     in_money = bool(money.get("in_money"))
-    per = "a year" if money.get("per") == "year" else "for every 1,000 cases"
+    per = "a year" if money.get("per") == "year" else f"for every {text(money.get('per'))}"
     curve, note = _curve(money, record(findings.get("money_curve")), per)
     return Worth(
         title="What it is worth" if in_money else "What it finds",
+        simple=bool(text(money.get("simple"))),
+        kind="suggestions" if "suggested" in money else "answers",
         sentences=texts(money.get("sentences"))[2 if in_money else 1 :],
         per=per,
         beside=_beside(money, per) if in_money else None,
         curve=curve if in_money else None,
         curve_note=note,
+        each=each_period(money),
         positive=text(money.get("positive")),
         confusion=_confusion(money) if in_money else [],
         pairs=_pairs(money),
@@ -76,7 +86,12 @@ def money_first(result: Json) -> list[str]:
 
 
 def _beside(money: Json, per: str) -> Markup | None:
-    """Return the cost under the model with its interval beside that of doing without it."""
+    """Return the cost under the model with its interval beside that of doing without it.
+
+    Of suggestions: what they name beforehand, beside what simple ways name.
+    """
+    if "suggested" in money:
+        return _named(money, per)
     rows = [_row("this model", record(money.get("model")), ours=True)]
     rows += [_row(_short(text(r.get("name"))), r) for r in records(money.get("rules"))]
     known = [row for row in rows if row is not None]
@@ -87,8 +102,20 @@ def _beside(money: Json, per: str) -> Markup | None:
     return whiskers(known, _axis(f"cost {per}", unit) + " — further left is better", said)
 
 
-def _row(name: str, figure: Json, *, ours: bool = False) -> Whisker | None:
-    value = number(figure.get("cost"))
+def _named(money: Json, per: str) -> Markup | None:
+    rows = [_row("these suggestions", record(money.get("model")), "value", ours=True)]
+    rows += [_row(text(r.get("words")), r, "value") for r in records(money.get("rules"))]
+    known = [row for row in rows if row is not None]
+    if len(known) < 2 or not known[0].ours:
+        return None
+    unit = text(money.get("unit"))
+    said = "; ".join(f"{row.name} {unit}{significant(row.value)}" for row in known)
+    words = _axis(f"worth named beforehand {per}", unit)
+    return whiskers(known, f"{words} — further right is better", said)
+
+
+def _row(name: str, figure: Json, key: str = "cost", *, ours: bool = False) -> Whisker | None:
+    value = number(figure.get(key))
     low, high = number(figure.get("low")), number(figure.get("high"))
     return None if value is None else Whisker(name=name, value=value, low=low, high=high, ours=ours)
 
@@ -115,14 +142,14 @@ def _curve(money: Json, found: Json, per: str) -> tuple[Markup | None, str]:
     picture = _tradeoff(drawn, (share, cost * scale), _axis(f"cost {per}", unit), unit)
     threshold = number(money.get("threshold"))
     where = (
-        f"a probability above {significant(threshold)}"
+        f"flagged is what is more than {significant(100 * threshold)} % likely"
         if threshold is not None
-        else "what flagging each is expected to save"
+        else "those come first that are expected to save most"
     )
     return picture, (
         "Left, nothing is flagged; right, everything. Too few flagged, and misses cost; too many, "
-        f"and false alarms do. The dot was chosen on validation, by {where}; the line is what the "
-        "test rows would have cost."
+        f"and false alarms do. The dot was chosen without a look at these rows: {where}. The line "
+        "is what the test rows would have cost."
     )
 
 
@@ -198,7 +225,7 @@ def calibration_note(findings: Json) -> str:
     if after is None or low is None or high is None:
         return ""
     span = f"{_points(low)} to {_points(high)}"
-    off = f"On average they are {_points(after)} points of 100 off ({span})"
+    off = f"On average they are off by {_points(after)} percentage points ({span})"
     if text(check.get("method")) == "as_is" or before is None:
         return f"{off}, as the model says them."
     return (

@@ -10,7 +10,7 @@ from treadle.folder import RunFolder
 from treadle.report.answer import readable, sentence
 from treadle.report.facts import number, record, records, text, texts
 from treadle.report.noticed import GRAVE, TITLES
-from treadle.report.sentences import share_mended
+from treadle.report.sentences import higher_is_better, share_mended
 from treadle.report.spoken import significant
 
 MOST_STEPS = 6
@@ -54,7 +54,12 @@ def next_steps(run: RunFolder) -> list[Step]:
     about = [*_on_training(result), *_on_result(result)]
     urgent = [*_on_data(findings), *(step for step in about if step.first)]
     others = [step for step in about if not step.first]
-    measured = [*_more_data(run), *_wrong_answers(findings), *_longer(run, result)]
+    measured = [
+        *_more_data(run),
+        *_harmful(run),
+        *_wrong_answers(findings),
+        *_longer(run, result),
+    ]
     measured = [step for step in measured if (step.gain or 0.0) >= WORTH_TELLING]
     measured.sort(key=lambda step: -(step.gain or 0.0))
     open_ones = [*_not_yet(run, result, findings)][:MOST_UNMEASURED]
@@ -124,6 +129,26 @@ def _more_data(run: RunFolder) -> Iterator[Step]:
             sentence=sentence(text(told.get("sentence"))),
             expected=f"Twice the data should mend {of_what_is_wrong(gain)}.",
             how="request.html can be forwarded to whoever collects",
+            gain=gain,
+        )
+
+
+def _harmful(run: RunFolder) -> Iterator[Step]:
+    """Yield what the model is surely better without, where `treadle worth-of` was asked."""
+    told = readable(run, "worth-of.json")
+    metric, now = text(told.get("metric")), number(told.get("whole"))
+    up = higher_is_better(metric)
+    for entry in records(told.get("things")):
+        earned = number(entry.get("earned"))
+        if text(entry.get("verdict")) != "harms" or earned is None or now is None:
+            continue
+        gain = share_mended(metric, now, now - earned if up else now + earned)
+        name = text(entry.get("label")) or text(entry.get("thing"))
+        yield Step(
+            title=f"Leave out {name}",
+            sentence="The model is better without it.",
+            expected="" if gain is None else f"Should mend {of_what_is_wrong(gain)}.",
+            how=f"treadle worth-of {run.path} told it",
             gain=gain,
         )
 

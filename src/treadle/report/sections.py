@@ -10,10 +10,10 @@ from markupsafe import Markup
 
 from treadle.contracts import Json
 from treadle.folder import RunFolder
-from treadle.report.answer import SIMPLE_WAYS, Headline, capitalised
+from treadle.report.answer import Headline, capitalised
 from treadle.report.charts import Whisker, whiskers
 from treadle.report.facts import number, record, records, text
-from treadle.report.sentences import higher_is_better, is_share, meaning_of
+from treadle.report.sentences import SIMPLE_WAYS, higher_is_better, is_share, meaning_of
 from treadle.report.spoken import raw, significant
 from treadle.report.svg import Scale
 

@@ -10,6 +10,13 @@ from dataclasses import dataclass
 from treadle.goal import AT_K, METRICS
 from treadle.report.spoken import count_word, in_units, of_hundred, raw
 
+SIMPLE_WAYS = {
+    "decayed transitions": "going by what usually comes next",
+    "EASE": "going by what is taken together",
+    "recent popularity": "suggesting what is popular now",
+}
+"""Simple ways to suggest, in words."""
+
 Numbers = Sequence["float | None"]
 Said = tuple[list[str], str]
 

@@ -9,6 +9,7 @@ from treadle.contracts import Json
 from treadle.errors import RunError
 from treadle.folder import RunFolder, find_runs
 from treadle.report.answer import answer, headline, readable, sentence
+from treadle.report.collect import collect_in_words
 from treadle.report.facts import number, record, records, text, texts
 from treadle.report.fails import fails_in_words
 from treadle.report.journal import lines_of, to_read
@@ -21,7 +22,7 @@ from treadle.report.sentences import sentence_for
 __all__ = ["explain", "runs_table", "sentence_for"]
 
 ROUTINE = ("plan", "forecast", "forecast_check", "track_record")
-TOLD_ELSEWHERE = ("start", "data", "split", "stop", "test", "verdict", "money", *ROUTINE)
+TOLD_ELSEWHERE = ("start", "data", "warning", "split", "stop", "test", "verdict", "money", *ROUTINE)
 SERIOUS = ("error", "bad", "severe", "serious", "critical", "high", "warning", "warn", "medium")
 
 
@@ -40,11 +41,14 @@ def explain(run: Path | str) -> list[str]:
     told += [text(plan.get("task_sentence"))]
     told += texts(findings.get("split_sentences"))
     told += [problem for entry in records(findings.get("health")) if (problem := _problem(entry))]
-    told += [_of_member(member) for member in records(findings.get("members"))]
+    if text(folder.config.get("kind")) != "events":  # a mixture is told in one sentence
+        told += [_of_member(member) for member in records(findings.get("members"))]
     told += [*decided(folder), text(findings.get("blend_sentence"))]
     told += fails_in_words(findings, text(folder.config.get("kind")))
     told += [f"What we noticed: {words}" for words in noticed_in_words(result)]
     told += would_longer_help(folder)
+    told += [f"Would more data help? {words}" for words in collect_in_words(folder)[:1]]
+    told += collect_in_words(folder)[1:]
     told += [f"What data earned: {line}" for line in priced_in_words(folder)]
     told += [f"What to do next: {step.words}" for step in next_steps(folder)]
     return list(dict.fromkeys(sentence(words) for words in told if words.strip()))

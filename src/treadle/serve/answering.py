@@ -12,8 +12,16 @@ from numpy.typing import NDArray
 from treadle.calibrator import Calibrator
 from treadle.contracts import Json
 from treadle.data.amounts import read_amounts
+from treadle.data.columns import Column
+from treadle.data.moments import read_moments
 from treadle.data.tables import Schema, TargetEncoder
-from treadle.decision import ClassDecision, Decision, NumberDecision, read_decision
+from treadle.decision import (
+    ClassDecision,
+    Decision,
+    NumberDecision,
+    TwoClassDecision,
+    read_decision,
+)
 
 
 class Answering:
@@ -32,6 +40,9 @@ class Answering:
             self.decision = read_decision(facts["decision"])
             _check(self.decision, target)
         self.columns: list[str] = self.decision.costs.columns if self.decision else []
+        self.when = _when(self.decision, schema)
+        if self.when is not None:
+            self.columns = [*self.columns, self.when.name]
 
     def answers(
         self, predicted: NDArray[Any], rows: pl.DataFrame
@@ -40,7 +51,8 @@ class Answering:
 
         predicted: probabilities [N, C] or values [N]; rows: what the user gave
         """
-        amounts, problems = read_amounts(rows, self.columns, self.schema)
+        costs = self.decision.costs.columns if self.decision else []
+        amounts, problems = read_amounts(rows, costs, self.schema)
         if self.target.task == "number":
             foretold = predicted.astype(np.float64)
             if self.decision is None:
@@ -48,11 +60,28 @@ class Answering:
             moved = self.decision.answer(foretold, amounts)
             return [pl.Series("prediction", moved), pl.Series("expected", foretold)], problems
         said = self.calibrator(predicted)
-        codes = (
-            said.argmax(axis=1) if self.decision is None else self.decision.answer(said, amounts)
-        )
+        if self.decision is None:
+            codes = said.argmax(axis=1)
+        elif isinstance(self.decision, TwoClassDecision) and self.when is not None:
+            moments, problems = self._moments(rows, problems)
+            codes = self.decision.answer(said, amounts, moments)
+        else:
+            codes = self.decision.answer(said, amounts)
         labels = self.target.decode(codes).alias("prediction")
         return [labels, *probability_columns(said, self.target.classes)], problems
+
+    def _moments(
+        self, rows: pl.DataFrame, problems: pl.Series
+    ) -> tuple[NDArray[np.float64], pl.Series]:
+        """Return when each row came, and the problems of rows that do not say so, as they add up.
+
+        Raises: DataError for rows without that column.
+        """
+        assert self.when is not None
+        moments = read_moments(rows, self.when)
+        undated = pl.Series(~np.isfinite(moments)) & problems.is_null()
+        told = f"'{self.when.name}' says no date, so whether there is room for it is not known."
+        return moments, problems.zip_with(~undated, pl.Series([told]))
 
     def said(
         self, answers: list[pl.Series], predicted: NDArray[Any], undecided: pl.Series
@@ -71,6 +100,16 @@ def probability_columns(probabilities: NDArray[Any], classes: Sequence[str]) -> 
         pl.Series(f"probability_{name}", probabilities[:, i].astype(np.float64))
         for i, name in enumerate(classes)
     ]
+
+
+def _when(decision: Decision | None, schema: Schema | None) -> Column | None:
+    """Return the column that says when a case came, where the decision goes by it."""
+    if not isinstance(decision, TwoClassDecision) or decision.pace is None:
+        return None
+    known = {column.name: column for column in schema.columns} if schema else {}
+    if decision.pace.column not in known:
+        raise ValueError("the decision goes by a date that the model does not know")
+    return known[decision.pace.column]
 
 
 def _check_map(calibrator: Calibrator, target: TargetEncoder) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 from pydantic import Field
+from torch import Tensor
 
 from treadle.contracts import Frozen, Json
 from treadle.data.events import EventEncoder, EventLog
@@ -17,6 +20,8 @@ from treadle.models.item_baselines import DecayedTransitions, Ease, RecentPopula
 from treadle.models.ranking import Cases, top_items
 from treadle.models.recommender import Recommender, RecommenderConfig
 from treadle.models.recommender_blend import RecommenderBlend
+from treadle.serve.event_reasons import EventReasons, because
+from treadle.serve.reasons import FIRST_FEW, check_count, reason_names, tell_how_long
 from treadle.tensors import read_tensors
 
 
@@ -49,19 +54,32 @@ class EventPredictor:
         self.scorer.eval()
         self.titles = _titles(facts.get("titles"), self.encoder.items)
 
-    def predict(self, data: Any, *, top: int = 10) -> pl.DataFrame:
+    def predict(self, data: Any, *, top: int = 10, reasons: int = 0) -> pl.DataFrame:
         """Return `user, rank, item, score`: for each user of a log, the `top` best unseen items.
 
         Where it is known what items are called, `title` stands beside the item. A user of whom no
         item is known gets what is popular, and one of whom no row is whole nothing; a word in
         `problem` says so.
 
+        reasons: how many items of the past are named for each suggestion, in `reason_1` …
+
         Raises: DataError when the log lacks a column, has no rows, or times that are none.
         """
-        return self.answer(data, top=top)[0]
+        return self.answer(data, top=top, reasons=reasons)[0]
 
-    def answer(self, data: Any, *, top: int = 10) -> tuple[pl.DataFrame, list[str]]:
-        """Return what `predict` does, and what must be said of it."""
+    def answer(
+        self,
+        data: Any,
+        *,
+        top: int = 10,
+        reasons: int = 0,
+        tell: Callable[[str], None] = lambda words: None,
+    ) -> tuple[pl.DataFrame, list[str]]:
+        """Return what `predict` does, and what must be said of it.
+
+        tell: hears how long reasons take, before they are done
+        """
+        check_count(reasons)
         columns = self.encoder.columns
         log = EventLog.read(to_frame(data), **columns.model_dump())
         if not log.frame.height and not log.lost_users:
@@ -69,20 +87,25 @@ class EventPredictor:
                 "the log has no rows that name a user.",
                 f"Expected rows with '{columns.user}', '{columns.item}' and '{columns.time}'.",
             )
-        rows = self._suggested(log, top) if log.frame.height else []
+        rows = self._suggested(log, top, reasons, tell) if log.frame.height else []
         rows += [{"user": user, "problem": _NOT_WHOLE} for user in log.lost_users]
-        found = pl.DataFrame(rows, schema=_SCHEMA)
+        schema = {name: kind for name, kind in _SCHEMA.items() if name != "problem"}
+        schema |= dict.fromkeys((*reason_names(reasons), "problem"), pl.String)
+        found = pl.DataFrame(rows, schema=schema)
         found = found if found["problem"].is_not_null().any() else found.drop("problem")
         if self.titles:
             named = found["item"].replace_strict(self.titles, default=None, return_dtype=pl.String)
             found.insert_column(found.get_column_index("item") + 1, named.alias("title"))
         return found, [*log.notes, *self._unknown(log)]
 
-    def _suggested(self, log: EventLog, top: int) -> list[Json]:
+    def _suggested(
+        self, log: EventLog, top: int, reasons: int, tell: Callable[[str], None]
+    ) -> list[Json]:
         encoded = self.encoder.encode(log)
         cases = Cases(**latest_cases(encoded))
         codes, scores = top_items(self.scorer, cases, k=top)
         known = (cases.end > cases.start).tolist()
+        told = self._reasons(cases, codes, reasons, tell) if reasons else None
         return [
             {
                 "user": user,
@@ -90,6 +113,7 @@ class EventPredictor:
                 "item": name,
                 "score": float(score),
                 "problem": None if known[i] else _NOTHING_KNOWN,
+                **(told[i][rank] if told else {}),
             }
             for i, user in enumerate(encoded.user_names)
             for rank, (name, score) in enumerate(
@@ -97,6 +121,19 @@ class EventPredictor:
             )
             if name is not None
         ]
+
+    def _reasons(
+        self, cases: Cases, codes: Tensor, count: int, tell: Callable[[str], None]
+    ) -> list[list[dict[str, str]]]:
+        """Return `reason_1` … of each user's suggestions; fewer where the past holds no more."""
+        finds, began, found = EventReasons(self.scorer), time.monotonic(), []
+        for case, suggested in enumerate(codes):
+            strongest = finds.strongest(cases, case, suggested, count)
+            words = [because(items, self.encoder.items, self.titles) for items in strongest]
+            found.append([dict(zip(reason_names(count), one, strict=False)) for one in words])
+            if case + 1 == FIRST_FEW:
+                tell_how_long(tell, f"{len(codes):,} users", FIRST_FEW, len(codes), began)
+        return found
 
     def _unknown(self, log: EventLog) -> list[str]:
         known = log.frame["item"].is_in(list(self.encoder.items))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ from treadle.models.vision_engine import backbone_like
 from treadle.models.vision_head import build_head
 from treadle.models.vision_unfrozen import MapsMaker, UnfrozenSettings, build_unfrozen
 from treadle.serve.answering import Answering
+from treadle.serve.photo_reasons import PhotoReasons, Place, marked, picture_name
+from treadle.serve.reasons import FIRST_FEW, check_count, reason_names, tell_how_long
 from treadle.tensors import read_tensors
 
 PHOTOS_AT_ONCE = 256
@@ -63,29 +66,78 @@ class ImagePredictor:
         self.model.eval()
 
     def predict(
-        self, data: Any, *, threads: int = 2, photos: Path | str | None = None
+        self,
+        data: Any,
+        *,
+        threads: int = 2,
+        photos: Path | str | None = None,
+        reasons: int = 0,
+        pictures: Path | str | None = None,
+        tell: Callable[[str], None] = lambda words: None,
     ) -> pl.DataFrame:
         """Return `file`, `prediction`, `probability_<class>` for a photo, a folder, a CSV, a list.
 
         A photo that cannot be read has no answer, and a word in `problem`; so has a row of a CSV
         whose path leads out of the folder `photos` (the CSV's own).
 
+        reasons: how many places of each photo are named, in `reason_1`, `reason_2` …
+        pictures: a folder for the photos with these places framed; it is made where it is not
+        tell: hears how long reasons take, before they are done
+
         Raises: DataError when there are no photos.
         """
+        check_count(reasons)
         names, paths, outside = _listed(data, photos)
         found = read_features(paths, self.maker, threads=threads)
         problems = found.problems | dict.fromkeys(outside, _OUTSIDE)
         probabilities = self._probabilities(found.values)
         sound = pl.Series([i not in problems for i in range(len(paths))])
-        answers, _ = self.answering.answers(probabilities, pl.DataFrame(height=len(paths)))
+        answers, undecided = self.answering.answers(probabilities, pl.DataFrame(height=len(paths)))
         empty = [
             series.zip_with(sound, pl.Series([None], dtype=series.dtype)) for series in answers
         ]
+        if reasons:
+            said = self.answering.said(answers, probabilities, undecided)
+            sound_rows = [i for i in range(len(paths)) if i not in problems]
+            places = self._places(paths, said, sound_rows, reasons, tell)
+            empty += self._told(places, said, len(paths), reasons)
+            if pictures:
+                _draw(Path(pictures), names, paths, places)
         frame = pl.DataFrame([pl.Series("file", names), *empty])
         if not problems:
             return frame
         told = [problems.get(i) for i in range(len(paths))]
         return frame.with_columns(problem=pl.Series(told, dtype=pl.String))
+
+    def reasons(self) -> PhotoReasons:
+        """Return what finds the places of photos that moved their answers."""
+        backbone = self.maker.backbone if self.is_unfrozen else self.maker
+        return PhotoReasons(backbone, self.model, self.answering.calibrator, self.target)
+
+    def _places(
+        self,
+        paths: list[Path],
+        said: NDArray[np.int64],
+        rows: list[int],
+        count: int,
+        tell: Callable[[str], None],
+    ) -> dict[int, list[Place]]:
+        finds, began, found = self.reasons(), time.monotonic(), {}
+        for done, row in enumerate(rows):
+            found[row] = finds.places(paths[row], int(said[row]), count)
+            if done + 1 == FIRST_FEW:
+                tell_how_long(tell, f"{len(rows):,} photos", FIRST_FEW, len(rows), began)
+        return found
+
+    def _told(
+        self, places: dict[int, list[Place]], said: NDArray[np.int64], rows: int, count: int
+    ) -> list[pl.Series]:
+        finds = self.reasons()
+        words = [finds.told(places.get(row, []), int(said[row]), count) for row in range(rows)]
+        return [
+            pl.Series(name, [told[number] for told in words], pl.String)
+            for number, name in enumerate(reason_names(count))
+        ]
 
     def _probabilities(self, values: NDArray[Any]) -> NDArray[Any]:
         name = "maps" if self.is_unfrozen else "features"
@@ -102,6 +154,15 @@ class ImagePredictor:
 
 
 _OUTSIDE = "its path leads out of the folder of the table; --photos FOLDER names another"
+
+
+def _draw(
+    folder: Path, names: list[str], paths: list[Path], places: dict[int, list[Place]]
+) -> None:
+    """Write each photo with its places framed."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for row, found in places.items():
+        marked(paths[row], found).save(folder / picture_name(row + 1, names[row]), quality=88)
 
 
 def _listed(data: Any, photos: Path | str | None) -> tuple[list[str], list[Path], list[int]]:

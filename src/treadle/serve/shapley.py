@@ -15,26 +15,33 @@ same backwards).
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from treadle.data.hashing import mixed
+from treadle.serve.mixture_design import EXACT_UP_TO, Design, design_of
 
 Array: TypeAlias = NDArray[Any]
 Arrays: TypeAlias = dict[str, Array]
 Value: TypeAlias = Callable[[Arrays], Array]
 """Encoded rows, "numbers" [M, F] and "categories" [M, C], to answers, float64 [M, A]."""
+AtOnce: TypeAlias = Callable[[Arrays, Array, Array], Array]
+"""Rows, whose the groups are, bool [P, G], and the background rows of the others, int64 [P], to the
+answers of all mixtures, float64 [N, P, A]."""
 
-EXACT_UP_TO = 5
-"""Groups of columns of which every combination is looked at."""
+TOGETHER, TOGETHER_AT_ONCE = 16, 32
+"""Up to so many groups of columns each changes hands by itself: where each mixture is asked for,
+and where the answers of all of them are known at once."""
+BEHIND = 16
+"""So many background rows where each mixture is asked for: the first, which stand for all."""
+WALKS_AT_ONCE = 64
+"""Background rows, times the orders that each sees, where all mixtures are known at once."""
 MOST_PLAYERS = 8
-"""Above so many groups of columns (and one), the weaker ones of a row move together."""
+"""Above that all but so many groups of a row, the weaker ones, move together."""
 LOOKS_FIRST = 6
 STRONG = 0.5
 """A column that was not shown to help on rows the model did not learn from stands behind those that
@@ -44,68 +51,15 @@ CELLS_AT_ONCE = 2_000_000
 MIXTURES_AT_ONCE = 65_536
 
 
-@dataclass(frozen=True, kw_only=True)
-class Design:
-    """The mixtures to look at, and how their answers add up.
+def mixtures_of(groups: dict[str, Array], num_behind: int) -> tuple[int, int]:
+    """Return how many mixtures of a row are looked at, about: at once, and where each is asked for.
 
-    own:     bool [P, G]: whether a group of columns is the row's own
-    behind:  int64 [P]: the background row that the others come from
-    weights: float64 [P, G]: a group's part is the weighted sum of the P answers
+    num_behind: the background rows that were kept
     """
-
-    own: Array
-    behind: Array
-    weights: Array
-
-
-def design_of(num_groups: int, num_behind: int) -> Design:
-    """Return every combination for a few groups, else some orders."""
+    num_groups = 1 + max(int(of.max()) for of in groups.values() if len(of))
     if num_groups <= EXACT_UP_TO:
-        return every_combination(num_groups, num_behind)
-    return some_orders(num_groups, num_behind)
-
-
-def every_combination(num_groups: int, num_behind: int) -> Design:
-    """Return the design that gives the exact values: all 2^G combinations, behind each row."""
-    own = (np.arange(2**num_groups)[:, None] >> np.arange(num_groups) & 1).astype(bool)
-    size = own.sum(axis=1, keepdims=True)
-    shares = np.array([1 / (num_groups * math.comb(num_groups - 1, s)) for s in range(num_groups)])
-    weights = np.where(own, shares[size - 1], -shares[np.minimum(size, num_groups - 1)])
-    return Design(
-        own=np.tile(own, (num_behind, 1)),
-        behind=np.repeat(np.arange(num_behind), len(own)),
-        weights=np.tile(weights / num_behind, (num_behind, 1)),
-    )
-
-
-def some_orders(num_groups: int, num_behind: int, seed: int = 0) -> Design:
-    """Return a design in which each background row sees one order of the groups, both ways.
-
-    The answer of a model without interplay of more than two columns is parted exactly.
-    """
-    draw = np.random.default_rng(seed)
-    places: dict[tuple[bytes, int], int] = {}
-    own: list[Array] = []
-    steps: list[tuple[int, int, int]] = []
-    for behind in range(num_behind):
-        order = draw.permutation(num_groups)
-        for way in (order, order[::-1]):
-            walk = []
-            for taken in range(num_groups + 1):
-                mask = np.zeros(num_groups, bool)
-                mask[way[:taken]] = True
-                key = (mask.tobytes(), behind)
-                if key not in places:
-                    places[key] = len(own)
-                    own.append(mask)
-                walk.append(places[key])
-            steps += [(a, b, int(g)) for (a, b), g in zip(pairwise(walk), way, strict=True)]
-    weights = np.zeros((len(own), num_groups))
-    for before, after, group in steps:
-        weights[after, group] += 0.5 / num_behind
-        weights[before, group] -= 0.5 / num_behind
-    behind_of = np.array([behind for _, behind in places], np.int64)
-    return Design(own=np.array(own), behind=behind_of, weights=weights)
+        return num_behind * 2**num_groups, min(BEHIND, num_behind) * 2**num_groups
+    return WALKS_AT_ONCE * 2 * num_groups, min(BEHIND, num_behind) * 2 * num_groups
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,23 +82,38 @@ class Rows:
         return len(self.keys)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """One of several models whose answers are added up.
+
+    at_once: where there is one, a faster way to the answers of all mixtures, the same numbers
+    """
+
+    value: Value
+    at_once: AtOnce | None = None
+
+
 class Explainer:
     """Parts the answers of a model among groups of columns.
 
+    parts:  what the answer is the sum of
     groups: name of an array → the group of each of its columns, int64
     shown:  the groups that go first where only some can be looked at closely, bool [G]
+    finish: turns sums, float64 [M, A], into answers
     """
 
     def __init__(
         self,
-        value: Value,
+        parts: Sequence[Part],
         background: Arrays,
         groups: dict[str, Array],
         shown: Array | None = None,
+        finish: Callable[[Array], Array] = lambda sums: sums,
     ) -> None:
-        self.value = value
+        self.models = parts
         self.groups = groups
         self.shown = shown
+        self.finish = finish
         self.num_groups = 1 + max(int(of.max()) for of in groups.values() if len(of))
         self.background = self._rows(background, np.zeros(len(background["numbers"]), np.int64))
 
@@ -155,8 +124,21 @@ class Explainer:
         They add up to the row's answer less the mean answer of the background, but for what is
         left to the columns that move together where there are many.
         """
-        rows, behind = self._rows(arrays, asked), len(self.background)
-        if self.num_groups <= MOST_PLAYERS + 2:
+        rows = self._rows(arrays, asked)
+        alike = np.column_stack([rows.keys, rows.asked.astype(np.uint64)])
+        _, first, back = np.unique(alike, axis=0, return_index=True, return_inverse=True)
+        found: Array = self._parts(rows.some(first))[back.reshape(-1)]
+        return found
+
+    def _parts(self, rows: Rows) -> Array:
+        """Return the parts of rows that all differ, float64 [N, G]."""
+        behind = len(self.background)
+        at_once = all(model.at_once for model in self.models)
+        if at_once and self.num_groups <= TOGETHER_AT_ONCE:
+            orders = max(1, WALKS_AT_ONCE // behind)
+            return self._estimated(rows, design_of(self.num_groups, behind, orders))
+        behind = min(BEHIND, behind)
+        if self.num_groups <= TOGETHER:
             return self._estimated(rows, design_of(self.num_groups, behind))
         rough = self._estimated(rows, design_of(self.num_groups, min(LOOKS_FIRST, behind)))
         player, chosen = _players(rough, self.shown)
@@ -174,10 +156,22 @@ class Explainer:
         return found
 
     def _answers(self, rows: Rows, own: Array, behind: Array) -> Array:
-        """Return the answer of every mixture, float64 [N, P]; equal ones are asked for once.
+        """Return the answer of every mixture, float64 [N, P].
 
         own: bool [N or 1, P, G]: what is the row's own; behind: int64 [P]
         """
+        fast = [m.at_once for m in self.models if m.at_once] if len(own) == 1 else []
+        slow = [m.value for m in self.models if len(own) > 1 or not m.at_once]
+        sums = [at_once(rows.arrays, own[0], behind) for at_once in fast]
+        if slow:
+            sums.append(self._asked_for(slow, rows, own, behind))
+        total = np.sum(sums, axis=0)
+        finished = self.finish(total.reshape(-1, total.shape[-1])).reshape(total.shape)
+        answers: Array = np.take_along_axis(finished, rows.asked[:, None, None], axis=2)[:, :, 0]
+        return answers
+
+    def _asked_for(self, models: Sequence[Value], rows: Rows, own: Array, behind: Array) -> Array:
+        """Return the sums of every mixture, float64 [N, P, A]; equal ones are asked for once."""
         lying = self.background.keys[behind]
         key = np.where(own, rows.keys[:, None, :], lying[None]).sum(axis=2, dtype=np.uint64)
         _, first, back = np.unique(key, return_index=True, return_inverse=True)
@@ -190,8 +184,8 @@ class Explainer:
             for name, array in rows.arrays.items()
             for of in [self.groups[name]]
         }
-        answers: Array = self.value(mixtures)[back.reshape(key.shape), rows.asked[:, None]]
-        return answers
+        sums: Array = np.sum([model(mixtures) for model in models], axis=0)
+        return sums[back.reshape(key.shape)]
 
     def _rows(self, arrays: Arrays, asked: Array) -> Rows:
         kept = {name: arrays[name] for name in self.groups}

@@ -22,6 +22,7 @@ from treadle.data.tables import TableEncoder, TargetEncoder
 from treadle.serve.answering import Answering
 from treadle.serve.background import read_background
 from treadle.serve.reasons import Reasons, check_count
+from treadle.serve.shapley import AtOnce, mixtures_of
 from treadle.serve.unchanged import as_written
 from treadle.tensors import read_tensors
 
@@ -31,7 +32,8 @@ COMPILE_FROM_ROWS = 4_000_000
 and a compiler waited for. Rules of the number of rows: a clock would move predictions' last bits.
 """
 
-Member: TypeAlias = Callable[[dict[str, NDArray[Any]]], NDArray[Any]]
+Arrays: TypeAlias = dict[str, NDArray[Any]]
+Member: TypeAlias = Callable[[Arrays], NDArray[Any]]
 
 
 class TablePredictor:
@@ -91,14 +93,19 @@ class TablePredictor:
 
         def build() -> Reasons:
             kept = read_background(self.folder, self.encoder)
-            return Reasons(self.chances, kept, self.encoder, self.target)
+            addends = [_Weighed(self.members[name], share) for name, share in self.blend.items()]
+            return Reasons(addends, self._as_said, kept, self.encoder, self.target)
 
         return as_written(self.folder, build)
 
     def chances(self, arrays: dict[str, NDArray[Any]]) -> NDArray[Any]:
         """Return probabilities as they are said, float64 [N, C], or a number foretold, [N, 1]."""
-        found = self._blended(arrays).astype(np.float64)
-        return found[:, None] if found.ndim == 1 else self.answering.calibrator(found)
+        return self._as_said(_wide(self._blended(arrays)))
+
+    def _as_said(self, blended: NDArray[Any]) -> NDArray[Any]:
+        """Return probabilities calibrated, numbers as they are, float64 [N, C or 1]."""
+        is_number = self.target.task == "number"
+        return blended if is_number else self.answering.calibrator(blended)
 
     def _blended(self, arrays: dict[str, NDArray[Any]]) -> NDArray[Any]:
         parts = [weight * self.members[name](arrays) for name, weight in self.blend.items()]
@@ -165,6 +172,28 @@ def _replaced_words(given: list[str], answers: list[pl.Series]) -> list[str]:
     return [f"The data had {', '.join(replaced)} already: the new answers stand in their place."]
 
 
+def _wide(found: NDArray[Any]) -> NDArray[Any]:
+    """Return answers as float64 [N, A]."""
+    return found.astype(np.float64).reshape(len(found), -1)
+
+
+class _Weighed:
+    """A member's share of the blend, as reasons ask for it."""
+
+    def __init__(self, member: Member, share: float) -> None:
+        self.member, self.share = member, share
+
+    def value(self, arrays: Arrays) -> NDArray[Any]:
+        return self.share * _wide(self.member(arrays))
+
+    def at_once(self, background: Arrays, groups: dict[str, NDArray[Any]]) -> AtOnce | None:
+        """Return a faster way to the shares of mixtures, for trees."""
+        if not isinstance(self.member, _Trees):
+            return None
+        found = self.member.mixtures(background, groups)
+        return found and (lambda *asked: self.share * found(*asked))
+
+
 def _member(folder: Path, name: str, facts: Json) -> Member:
     return (_Trees if name.startswith("trees") else _Network)(folder, name, facts)
 
@@ -178,6 +207,26 @@ class _Trees:
 
     def __call__(self, arrays: dict[str, NDArray[Any]]) -> NDArray[Any]:
         return self.trees.predict({n: torch.from_numpy(a) for n, a in arrays.items()}).numpy()
+
+    def mixtures(self, background: Arrays, groups: dict[str, NDArray[Any]]) -> AtOnce | None:
+        """Return a faster way to what the trees say of mixtures with background rows, if any."""
+        from treadle.models.boosting_losses import probabilities
+        from treadle.models.tree_mixtures import TreeMixtures
+        from treadle.models.tree_paths import can_be_told
+
+        if not can_be_told(self.trees.arrays):
+            return None
+        known = TreeMixtures(self.trees, background, groups)
+        if not known.is_faster(*mixtures_of(groups, len(background["numbers"]))):
+            return None
+
+        def at_once(rows: Arrays, own: NDArray[Any], behind: NDArray[Any]) -> NDArray[Any]:
+            scores = known.scores(rows, own, behind)
+            flat = torch.from_numpy(scores.reshape(-1, scores.shape[-1]))
+            said = probabilities(self.trees.layout.task, flat).numpy()
+            return _wide(said).reshape(*scores.shape[:2], -1)
+
+        return at_once
 
 
 class _Network:

@@ -83,7 +83,7 @@ def calibrate(
         if sure:
             break
     else:
-        return _told(untouched, "no map made them surely better")
+        return _told(untouched, "no correction made them surely better")
     found = Calibrated(
         calibrator=fit_map(best, probabilities, truth),
         crossed=crossed[best],
@@ -207,13 +207,13 @@ WORDS: dict[Method, str] = {
 
 
 def _told(found: Calibrated, why_not: str) -> Calibrated:
-    off = f"{100 * found.before:.2g} points of 100"
+    off = f"off by {100 * found.before:.2g} percentage points on average, as validation tells"
     if found.calibrator.method == "as_is":
-        why = f"on validation the probabilities are {off} off on average; {why_not}, so they stay."
+        why = f"the probabilities are {off}; {why_not}, so they stay as the model says them."
     else:
         why = (
-            f"on validation the probabilities were {off} off on average; under "
-            f"{WORDS[found.calibrator.method]} they are {100 * found.after:.2g} off on rows that "
-            "it was not fitted on, so that is how they are said."
+            f"the probabilities were {off}; corrected by {WORDS[found.calibrator.method]} they are "
+            f"off by {100 * found.after:.2g} on rows that this was not fitted on, so they are said "
+            "corrected."
         )
     return Calibrated(**{**vars(found), "why": why})

@@ -90,7 +90,7 @@ def _gamma(sums: Array, sizes: Array, one_more: float) -> Ends:
         low = float(gamma.ppf(OUTSIDE, mean**2 / variance) * variance / mean)
     elif variance == 0:
         low = mean
-    if step <= 0:
+    if step <= 0 and variance == 0:
         return low, mean
     upper, spread = mean + step, variance + step * max(step, lean / 2)
     high = gamma.ppf(1 - OUTSIDE, upper**2 / spread) * spread / upper

@@ -33,9 +33,18 @@ class Moved:
 
 
 def choose_move(
-    costs: Costs, columns: Columns, predicted: Array, truth: Array, folds: Array
+    costs: Costs,
+    columns: Columns,
+    predicted: Array,
+    truth: Array,
+    folds: Array,
+    weights: Array | None = None,
 ) -> Moved:
-    """Choose how a number is moved, on validation rows: predicted and truth float [N]."""
+    """Choose how a number is moved, on validation rows: predicted and truth float [N].
+
+    weights: how many cases each row stands for, [N]; None: one each
+    """
+    counts = np.ones(len(truth)) if weights is None else weights
     still = NumberDecision(costs=costs, levels=(0.5,), moves=(0.0,))
     best = Moved(
         decision=still,
@@ -45,34 +54,45 @@ def choose_move(
     if len(truth) < LEAST_ROWS:
         return best
     ways: tuple[Way, ...] = ("add", "multiply") if (predicted > 0).all() else ("add",)
-    least = still.paid(truth, best.values, columns).mean()
+    least = float(still.paid(truth, best.values, columns) @ counts)
     for way in ways:
-        values = _crossed(costs, columns, predicted, truth, folds, way)
-        paid = still.paid(truth, values, columns).mean()
+        values = _crossed(costs, columns, predicted, truth, folds, counts, way)
+        paid = float(still.paid(truth, values, columns) @ counts)
         if paid < least:
             least = paid
-            decision = _fitted(costs, predicted, truth, way)
+            decision = _fitted(costs, predicted, truth, counts, way)
             best = Moved(decision=decision, values=values, why=_why(decision, columns, truth))
     return best
 
 
 def _crossed(
-    costs: Costs, columns: Columns, predicted: Array, truth: Array, folds: Array, way: Way
+    costs: Costs,
+    columns: Columns,
+    predicted: Array,
+    truth: Array,
+    folds: Array,
+    counts: Array,
+    way: Way,
 ) -> Array:
     values = np.empty(len(truth), np.float64)
     for fold in np.unique(folds):
         here = folds == fold
-        decision = _fitted(costs, predicted[~here], truth[~here], way)
+        decision = _fitted(costs, predicted[~here], truth[~here], counts[~here], way)
         own = {name: amounts[here] for name, amounts in columns.items()}
         values[here] = decision.answer(predicted[here], own)
     return values
 
 
-def _fitted(costs: Costs, predicted: Array, truth: Array, way: Way) -> NumberDecision:
+def _fitted(
+    costs: Costs, predicted: Array, truth: Array, counts: Array, way: Way
+) -> NumberDecision:
     errors = truth.astype(np.float64) - predicted
     if way == "multiply":
         errors = errors / np.maximum(np.abs(predicted), SMALLEST)
-    moves = np.quantile(errors, LEVELS)
+    if (counts == counts[0]).all():
+        moves = np.quantile(errors, LEVELS)
+    else:
+        moves = np.quantile(errors, LEVELS, weights=counts, method="inverted_cdf")
     return NumberDecision(
         costs=costs, way=way, levels=tuple(LEVELS.tolist()), moves=tuple(moves.tolist())
     )

@@ -8,7 +8,7 @@ Hochberg's correction for the number of parts (Controlling the False Discovery R
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from itertools import combinations, pairwise
 from typing import Any, TypeAlias
 
@@ -40,6 +40,7 @@ class Slice:
     where: in words, such as "'city' is Rome and 'age' is 18 to 30"; columns: those it names
     mean, rest: how far off answers are in it, and in all other rows
     p:     how likely such a difference is by chance, corrected for the number of parts
+    also:  which of the rows without answers lie in it, int64
     """
 
     where: str
@@ -48,6 +49,7 @@ class Slice:
     mean: float
     rest: float
     p: float
+    also: Codes = field(default_factory=lambda: np.zeros(0, np.int64))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,12 +61,42 @@ class _Column:
     words: tuple[str, ...]
 
 
-def worst_slices(frame: pl.DataFrame, off: Floats, seed: int = 0) -> list[Slice]:
+def worst_slices(
+    frame: pl.DataFrame, off: Floats, seed: int = 0, also: pl.DataFrame | None = None
+) -> list[Slice]:
     """Return the parts where answers are worse, the plainest first; none lies mostly in another.
 
     frame: columns as people know them; off: how far off each row's answer is, float64 [N]
+    also:  rows of the same columns without answers: which of them lie in the parts is told as well
     """
-    columns = [c for series in frame.iter_columns() if (c := _few_values(series)) is not None]
+    if also is not None:
+        return _with_others(frame, off, seed, also)
+    return _worst(_columns_of(frame), off, seed)
+
+
+def _columns_of(frame: pl.DataFrame) -> list[_Column]:
+    return [c for series in frame.iter_columns() if (c := _few_values(series)) is not None]
+
+
+def _with_others(frame: pl.DataFrame, off: Floats, seed: int, also: pl.DataFrame) -> list[Slice]:
+    """Return the worst parts, by values that are those of both kinds of rows."""
+    both = _columns_of(pl.concat([frame, also.select(frame.columns)], how="vertical_relaxed"))
+    known = [replace(column, codes=column.codes[: len(off)]) for column in both]
+    return [
+        replace(part, also=np.flatnonzero(_mask_of(part, both)[len(off) :]))
+        for part in _worst(known, off, seed)
+    ]
+
+
+def _mask_of(part: Slice, columns: Sequence[_Column]) -> NDArray[np.bool_]:
+    """Return which rows of columns lie in a part: what its rows have in common."""
+    own = [column for column in columns if column.name in part.columns]
+    masks = [column.codes == column.codes[part.rows[0]] for column in own]
+    found: NDArray[np.bool_] = np.logical_and.reduce(masks)
+    return found
+
+
+def _worst(columns: Sequence[_Column], off: Floats, seed: int) -> list[Slice]:
     half = np.random.default_rng(seed).random(len(off)) < 0.5
     singles = [(masked, (column.name,)) for column in columns for masked in _parts_of(column)]
     paired = _telling(columns, off, half)

@@ -46,24 +46,27 @@ def choose_threshold(
     *,
     capacity: float | None = None,
     by_time: bool = False,
+    weights: Array | None = None,
 ) -> Chosen:
     """Choose when the positive class is said.
 
     probability: of the positive class, as it will be said, of the validation rows, [N]
     capacity:    the share of all cases that can be looked at
     by_time:     folds are stretches of time, and another threshold must be cheaper in each
+    weights:     how many cases each row stands for, [N]; None: one each
     """
-    margin, why = _margin(outcomes, probability, truth, folds, by_time=by_time)
+    counts = np.ones(len(truth)) if weights is None else weights
+    margin, why = _margin(outcomes, probability, truth, folds, counts, by_time=by_time)
     decision = TwoClassDecision(costs=costs, margin=margin)
     flagged = np.empty(len(truth), bool)
     for fold in np.unique(folds):
         here = folds == fold
-        others = outcomes[~here], probability[~here], truth[~here], folds[~here]
+        others = outcomes[~here], probability[~here], truth[~here], folds[~here], counts[~here]
         inner, _ = _margin(*others, by_time=by_time)
         one = TwoClassDecision(costs=costs, margin=inner)
-        one = _within(one, outcomes[~here], probability[~here], capacity)
+        one = within(one, outcomes[~here], probability[~here], capacity, counts[~here])
         flagged[here] = one.flags(probability[here], outcomes[here])
-    decision = _within(decision, outcomes, probability, capacity)
+    decision = within(decision, outcomes, probability, capacity, counts)
     if decision.least is not None:
         why = "only so many can be looked at, so those are flagged that save most."
     return Chosen(decision=decision, flagged=flagged, why=why)
@@ -76,10 +79,16 @@ def saved_by(outcomes: Outcomes, truth: Array) -> Array:
 
 
 def _margin(
-    outcomes: Outcomes, probability: Array, truth: Array, folds: Array, *, by_time: bool
+    outcomes: Outcomes,
+    probability: Array,
+    truth: Array,
+    folds: Array,
+    counts: Array,
+    *,
+    by_time: bool,
 ) -> tuple[float, str]:
     """Return the log-odds above break-even to flag from, and why."""
-    margins, saved = outcomes.margin(probability), saved_by(outcomes, truth)
+    margins, saved = outcomes.margin(probability), saved_by(outcomes, truth) * counts
     gained = np.zeros(len(truth))
     for fold in np.unique(folds):
         here = folds == fold
@@ -120,18 +129,27 @@ def best_margin(margins: Array, saved: Array, *, seed: int = 0) -> float:
     return float(np.clip(np.median(places[best]), -FARTHEST, FARTHEST))
 
 
-def _within(
-    decision: TwoClassDecision, outcomes: Outcomes, probability: Array, capacity: float | None
+def within(
+    decision: TwoClassDecision,
+    outcomes: Outcomes,
+    probability: Array,
+    capacity: float | None,
+    counts: Array,
 ) -> TwoClassDecision:
-    """Return the decision that flags no larger a share of these rows than can be looked at."""
+    """Return the decision that flags no larger a share of these cases than can be looked at.
+
+    counts: how many cases each row stands for, [N]
+    """
     if capacity is None:
         return decision
     flagged = decision.flags(probability, outcomes)
-    most = int(np.floor(capacity * len(probability) + 1e-9))
-    if flagged.sum() <= most:
+    most = capacity * counts.sum() + 1e-9
+    if counts[flagged].sum() <= most:
         return decision
-    benefits = np.sort(outcomes.benefit(probability)[flagged])[::-1]
-    first_out = benefits[most]
+    benefits = outcomes.benefit(probability)[flagged]
+    order = np.argsort(-benefits, kind="stable")
+    benefits, reached = benefits[order], np.cumsum(counts[flagged][order])
+    first_out = benefits[int((reached <= most).sum())]
     kept = benefits[benefits > first_out]
     least = (kept[-1] + first_out) / 2 if len(kept) else benefits[0] + 1e-9
     return decision.model_copy(update={"least": float(least)})

@@ -16,34 +16,41 @@ POINTS = 81
 
 
 def tradeoff(
-    decision: TwoClassDecision, outcomes: Outcomes, probability: Array, truth: Array
+    decision: TwoClassDecision,
+    outcomes: Outcomes,
+    probability: Array,
+    truth: Array,
+    flagged: Array,
+    weights: Array | None = None,
 ) -> Json:
     """Return shares flagged, their cost a case, and where the decision stands among them.
 
     Cases are flagged in the order that the decision takes them in: most surely worth it first.
     shares, costs: float [P]; probability: of the last flagged case, for costs that are constant
+
+    flagged: bool [N], as decided: with a capacity of each day these are not the first so many
+    weights: how many cases each row stands for, [N]; None: one each
     """
-    limited = decision.least is not None
+    limited = decision.least is not None or decision.pace is not None
     worth = outcomes.benefit(probability) if limited else outcomes.margin(probability)
     order = np.argsort(-np.nan_to_num(worth, posinf=1e30, neginf=-1e30), kind="stable")
-    none = outcomes.paid(truth, np.zeros(len(truth), bool))
-    totals = np.append(0.0, np.cumsum(saved_by(outcomes, truth)[order]))
-    flagged = int(decision.flags(probability, outcomes).sum())
-    counts = _counts(len(truth), flagged)
+    share = np.full(len(truth), 1 / len(truth)) if weights is None else weights / weights.sum()
+    none = float(outcomes.paid(truth, np.zeros(len(truth), bool)) @ share)
+    saved = saved_by(outcomes, truth) * share
+    totals = np.append(0.0, np.cumsum(saved[order]))
+    shares = np.append(0.0, np.cumsum(share[order]))
+    counts = _counts(len(truth), int(flagged.sum()))
     reached = np.append(1.0, probability[order])[counts]
     best = int(totals.argmax())
     return {
-        "shares": (counts / len(truth)).tolist(),
-        "costs": (none.mean() - totals[counts] / len(truth)).tolist(),
+        "shares": shares[counts].tolist(),
+        "costs": (none - totals[counts]).tolist(),
         "probabilities": None if decision.costs.columns else reached.tolist(),
         "chosen": {
-            "share": flagged / len(truth),
-            "cost": float(none.mean() - totals[flagged] / len(truth)),
+            "share": float(share[flagged].sum()),
+            "cost": none - float(saved[flagged].sum()),
         },
-        "best": {
-            "share": best / len(truth),
-            "cost": float(none.mean() - totals[best] / len(truth)),
-        },
+        "best": {"share": float(shares[best]), "cost": none - float(totals[best])},
     }
 
 
