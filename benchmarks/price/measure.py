@@ -32,8 +32,8 @@ def cases_of(table: Table, draw: int, data: Path, scratch: Path, seeds: int) -> 
     """Fit one table, price what is planted in it several times, and measure what is true."""
     import treadle
     from treadle.api.worth_of import worth_of
-    from treadle.api.worth_of_asked import Asking
-    from treadle.api.worth_of_table import table_ground
+    from treadle.api.pricing.asked import Asking
+    from treadle.api.pricing.table import table_ground
 
     place = scratch / f"{table.name}-{draw}"
     place.mkdir(parents=True, exist_ok=True)
@@ -84,8 +84,8 @@ def others_of(
     Each fork is judged by the rows of its turn, for a list, and by reserved rows, for the truth.
     """
     from treadle.api.training import Observer
-    from treadle.api.worth_of_fork import Judged, fit_fork, is_done, judged
-    from treadle.api.worth_of_judge import Judge
+    from treadle.api.pricing.fork import Judged, fit_fork, is_done, judged
+    from treadle.api.pricing.judge import Judge
     from treadle.study.turns import Turn
 
     reserve = ground.split.test

@@ -15,12 +15,12 @@ import pytest
 import treadle
 from tests import small
 from tests.conftest import Finished
-from treadle.api import worth_of_work
 from treadle.api.label_list import row_marks
+from treadle.api.pricing import work as worth_of_work
+from treadle.api.pricing.asked import Asking
+from treadle.api.pricing.recipe import until_of
+from treadle.api.pricing.table import table_ground
 from treadle.api.training import Observer
-from treadle.api.worth_of_asked import Asking
-from treadle.api.worth_of_recipe import until_of
-from treadle.api.worth_of_table import table_ground
 from treadle.contracts import Json
 from treadle.errors import DataError, Interrupted, OptionError, RunError, UserError
 from treadle.folder import RunFolder
@@ -100,7 +100,7 @@ def test_test_rows_are_neither_learned_from_nor_judged_by(place: Path, priced: J
 
 
 def test_rows_are_taken_from_learning_and_choosing_and_not_from_the_judges(place: Path) -> None:
-    from treadle.api.worth_of_table import forked
+    from treadle.api.pricing.table import forked
 
     ground = table_ground(RunFolder.open(place / "run"))
     (thing,), _ = ground.learner.things(Asking(without=("supplier=B",)))
@@ -203,7 +203,7 @@ def test_corrections_are_judged_by_the_corrected_answers(tmp_path: Path) -> None
 
 
 def test_further_rows_are_learned_from_and_those_among_the_judges_are_not(place: Path) -> None:
-    from treadle.api.worth_of_table import forked
+    from treadle.api.pricing.table import forked
 
     more = pl.concat([suppliers(), small.customers(300, seed=9).with_columns(supplier=pl.lit("A"))])
     more.write_csv(place / "more.csv")

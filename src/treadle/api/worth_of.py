@@ -15,13 +15,13 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from treadle.api.pricing.asked import Asking
+from treadle.api.pricing.ground import Ground, refuse_other_runs, shares_told
+from treadle.api.pricing.judge import Judge
+from treadle.api.pricing.things import Thing
+from treadle.api.pricing.words import in_words, metric_words
+from treadle.api.pricing.work import FEWEST_SEEDS, Work
 from treadle.api.training import Observer
-from treadle.api.worth_of_asked import Asking
-from treadle.api.worth_of_ground import Ground, refuse_other_runs, shares_told
-from treadle.api.worth_of_judge import Judge
-from treadle.api.worth_of_things import Thing
-from treadle.api.worth_of_words import in_words, metric_words
-from treadle.api.worth_of_work import FEWEST_SEEDS, Work
 from treadle.contracts import Json
 from treadle.data.durations import parse_duration
 from treadle.errors import DataError, OptionError
@@ -87,10 +87,10 @@ def worth_of(
 
 def _ground(folder: RunFolder, data: Any) -> Ground:
     if folder.config["kind"] == "images":
-        from treadle.api.worth_of_photos import photo_ground
+        from treadle.api.pricing.photos import photo_ground
 
         return photo_ground(folder, data)
-    from treadle.api.worth_of_table import table_ground
+    from treadle.api.pricing.table import table_ground
 
     return table_ground(folder, data)
 

@@ -31,8 +31,8 @@ LONG_SECONDS = 20.0
 SMALLEST = 1e-6
 MOST_BEHIND = 2
 ABOUT = 0.8
-"""Reasons whose sizes are nearer than this are said to be about equal. Between two trainings of 18
-the first reason of one was among the first of the other, so understood, in 99.5 % of rows."""
+"""Reasons whose sizes are nearer than this are said to be about equal. Of two trainings the first
+reason of one led in the other, too, so understood, in 99.7 % of rows of nine tables."""
 
 
 def check_count(reasons: object) -> None:

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from treadle.api.corrections import corrected_answers, overlay_of
 from treadle.api.options import FitOptions
+from treadle.api.pricing.asked import Asked, Condition
+from treadle.api.pricing.rows import Mask, nearest_value, rows_held
 from treadle.api.table_data import TableData, prepare
 from treadle.api.table_parts import fitting_parts
-from treadle.api.worth_of_asked import Asked, Condition
-from treadle.api.worth_of_rows import Mask, nearest_value, rows_held
 from treadle.data.columns import text_of
 from treadle.data.finding import quoted
 from treadle.data.hashing import hash_rows, hash_values

@@ -16,10 +16,10 @@ from treadle.api.as_answered import choose_answers
 from treadle.api.goal_of import Goal
 from treadle.api.options import FitOptions
 from treadle.api.place import Attempt, open_place
+from treadle.api.pricing.ground import Ground, Told
+from treadle.api.pricing.things import Thing
 from treadle.api.table_data import TableData
 from treadle.api.training import Observer
-from treadle.api.worth_of_ground import Ground, Told
-from treadle.api.worth_of_things import Thing
 from treadle.data.amounts import read_amounts
 from treadle.decision import ClassDecision, NumberDecision, Outcomes, TwoClassDecision
 from treadle.folder import RunFolder

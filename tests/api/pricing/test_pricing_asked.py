@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from treadle.api.worth_of_asked import Condition, read_without
+from treadle.api.pricing.asked import Condition, read_without
 from treadle.errors import OptionError
 
 COLUMNS = ["price", "supplier", "age", "date", "x=1", "sold and paid", "a,b"]

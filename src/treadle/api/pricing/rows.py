@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from treadle.api.worth_of_asked import Condition
+from treadle.api.pricing.asked import Condition
 from treadle.data.columns import text_of
 from treadle.data.cuts import time_seconds
 from treadle.errors import DataError, OptionError, did_you_mean

@@ -30,10 +30,10 @@ if TYPE_CHECKING:
     from treadle.api.image_data import ImageData
     from treadle.api.member import Member
     from treadle.api.place import Place
+    from treadle.api.pricing.asked import Asking
+    from treadle.api.pricing.recipe import Recipe
+    from treadle.api.pricing.things import Thing
     from treadle.api.table_data import TableData
-    from treadle.api.worth_of_asked import Asking
-    from treadle.api.worth_of_recipe import Recipe
-    from treadle.api.worth_of_things import Thing
 
 Codes: TypeAlias = NDArray[np.int64]
 

@@ -21,10 +21,10 @@ from treadle.api.corrections import corrected_answers, photo_overlay
 from treadle.api.goal_of import read_goal
 from treadle.api.image_data import ImageData, features_of, prepare_images
 from treadle.api.options import FitOptions
-from treadle.api.worth_of_asked import Asking
-from treadle.api.worth_of_ground import Ground, Told, changed_words, group_cells
-from treadle.api.worth_of_recipe import Recipe, until_of
-from treadle.api.worth_of_things import Thing, changed_answers, key_of
+from treadle.api.pricing.asked import Asking
+from treadle.api.pricing.ground import Ground, Told, changed_words, group_cells
+from treadle.api.pricing.recipe import Recipe, until_of
+from treadle.api.pricing.things import Thing, changed_answers, key_of
 from treadle.data.fingerprint import fingerprint
 from treadle.data.split import Split
 from treadle.errors import OptionError, RunError

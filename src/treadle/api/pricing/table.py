@@ -17,11 +17,11 @@ from treadle.api.fit_data import are_paths
 from treadle.api.goal_of import read_goal
 from treadle.api.machine import files_of
 from treadle.api.options import FitOptions
+from treadle.api.pricing.asked import Asked, Asking, read_without
+from treadle.api.pricing.ground import Ground, Told, changed_words
+from treadle.api.pricing.recipe import blend_words, recipe_of
+from treadle.api.pricing.things import Thing, each_value, find_thing
 from treadle.api.table_data import PARTS, TableData, encoded, prepare, read_table, scaled_on_train
-from treadle.api.worth_of_asked import Asked, Asking, read_without
-from treadle.api.worth_of_ground import Ground, Told, changed_words
-from treadle.api.worth_of_recipe import blend_words, recipe_of
-from treadle.api.worth_of_things import Thing, each_value, find_thing
 from treadle.data.cuts import time_seconds
 from treadle.data.fingerprint import fingerprint, unchanged
 from treadle.data.hashing import hash_rows

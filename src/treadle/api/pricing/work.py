@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
+from treadle.api.pricing.fork import WHOLE, fit_fork, is_done
+from treadle.api.pricing.ground import Ground
+from treadle.api.pricing.things import Thing
+from treadle.api.pricing.words import plan_words
 from treadle.api.training import Observer
-from treadle.api.worth_of_fork import WHOLE, fit_fork, is_done
-from treadle.api.worth_of_ground import Ground
-from treadle.api.worth_of_things import Thing
-from treadle.api.worth_of_words import plan_words
 from treadle.errors import OptionError
 from treadle.study.turns import Turn
 

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from treadle.api.bootstrap import MOST_CELLS_AT_ONCE, counted
-from treadle.api.worth_of_fork import WHOLE, Judged, judged
-from treadle.api.worth_of_ground import Ground
-from treadle.api.worth_of_things import Thing
-from treadle.api.worth_of_words import price_sentence
+from treadle.api.pricing.fork import WHOLE, Judged, judged
+from treadle.api.pricing.ground import Ground
+from treadle.api.pricing.things import Thing
+from treadle.api.pricing.words import price_sentence
 from treadle.contracts import Json
 from treadle.study.paired import Difference, differences
 from treadle.study.turns import Turn

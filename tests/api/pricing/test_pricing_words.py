@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from treadle.api.worth_of_words import plan_words, price_sentence
+from treadle.api.pricing.words import plan_words, price_sentence
 from treadle.goal import METRICS
 
 AREA, MISS = METRICS["roc_auc"], METRICS["root_mean_squared_error"]
