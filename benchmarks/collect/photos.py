@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 from curves import held_rows, parts
 
-from treadle.api.collect_ground import Way
-from treadle.api.collect_images import features_for, fit_on
+from treadle.api.collecting.ground import Way
+from treadle.api.collecting.images import features_for, fit_on
 from treadle.api.fewer_rows import in_pieces
 from treadle.api.image_data import prepare_images
 from treadle.api.options import FitOptions

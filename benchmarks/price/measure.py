@@ -31,9 +31,9 @@ KEPT = ("earned", "low", "high", "verdict", "by_seed", "by_rows", "by_seeds", "o
 def cases_of(table: Table, draw: int, data: Path, scratch: Path, seeds: int) -> list[Case]:
     """Fit one table, price what is planted in it several times, and measure what is true."""
     import treadle
-    from treadle.api.worth_of import worth_of
     from treadle.api.pricing.asked import Asking
     from treadle.api.pricing.table import table_ground
+    from treadle.api.worth_of import worth_of
 
     place = scratch / f"{table.name}-{draw}"
     place.mkdir(parents=True, exist_ok=True)
@@ -83,9 +83,9 @@ def others_of(
 
     Each fork is judged by the rows of its turn, for a list, and by reserved rows, for the truth.
     """
-    from treadle.api.training import Observer
     from treadle.api.pricing.fork import Judged, fit_fork, is_done, judged
     from treadle.api.pricing.judge import Judge
+    from treadle.api.training import Observer
     from treadle.study.turns import Turn
 
     reserve = ground.split.test

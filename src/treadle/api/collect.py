@@ -11,24 +11,24 @@ from typing import Any
 import numpy as np
 
 from treadle.api.asked_before import asked_before, options_of
-from treadle.api.collect_fits import Curve, Fits, PartGain
-from treadle.api.collect_ground import Ground
-from treadle.api.collect_plan import (
+from treadle.api.collecting.fits import Curve, Fits, PartGain
+from treadle.api.collecting.ground import Ground
+from treadle.api.collecting.inflow import inflow_of
+from treadle.api.collecting.plan import (
     DEFAULT_SECONDS,
     FEWEST_PIECES,
     FEWEST_ROWS,
     Plan,
     plan_of,
 )
-from treadle.api.collect_request import part_of, request_of
-from treadle.api.collect_words import (
+from treadle.api.collecting.request import part_of, request_of
+from treadle.api.collecting.words import (
     forecast_of,
     part_sentences,
     sentence_of,
     sentences_of,
     verdict_of,
 )
-from treadle.api.inflow import inflow_of
 from treadle.api.options import FitOptions
 from treadle.contracts import Json
 from treadle.data.durations import parse_duration
@@ -114,14 +114,14 @@ def _asked(
 def _ground(folder: RunFolder, options: FitOptions, frame: Any) -> Ground:
     kind = folder.config["kind"]
     if kind == "images":
-        from treadle.api.collect_images import image_ground
+        from treadle.api.collecting.images import image_ground
 
         return image_ground(folder, options)
     if kind == "events":
-        from treadle.api.collect_events import event_ground
+        from treadle.api.collecting.events import event_ground
 
         return event_ground(folder, options, frame)
-    from treadle.api.collect_table import table_ground
+    from treadle.api.collecting.table import table_ground
 
     return table_ground(folder, options, frame)
 

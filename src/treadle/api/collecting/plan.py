@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from treadle.api.collect_ground import Way
+from treadle.api.collecting.ground import Way
 from treadle.errors import OptionError
 from treadle.watch.forecast_words import duration
 

@@ -7,7 +7,7 @@ from datetime import date
 import numpy as np
 import pytest
 
-from treadle.api.inflow import inflow_of, share_of, when
+from treadle.api.collecting.inflow import inflow_of, share_of, when
 from treadle.errors import OptionError
 
 TODAY = date(2026, 3, 1)

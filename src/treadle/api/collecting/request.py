@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import asdict
 from datetime import date
 
-from treadle.api.collect_fits import PartGain
-from treadle.api.collect_ground import Ground
-from treadle.api.collect_words import (
+from treadle.api.collecting.fits import PartGain
+from treadle.api.collecting.ground import Ground
+from treadle.api.collecting.inflow import Inflow, share_of, when
+from treadle.api.collecting.words import (
     Forecast,
     Verdict,
     gain_words,
@@ -15,7 +16,6 @@ from treadle.api.collect_words import (
     sorted_gains,
     wanted_to_judge,
 )
-from treadle.api.inflow import Inflow, share_of, when
 from treadle.contracts import Json
 from treadle.study.part_gain import Part
 

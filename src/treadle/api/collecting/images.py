@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from treadle.api.collect_examples import photo_example
-from treadle.api.collect_ground import Array, Ground, Places, Way
-from treadle.api.collect_table import class_part, far_off, rare_classes
+from treadle.api.collecting.examples import photo_example
+from treadle.api.collecting.ground import Array, Ground, Places, Way
+from treadle.api.collecting.table import class_part, far_off, rare_classes
 from treadle.api.fewer_rows import in_pieces
 from treadle.api.fit_images import fit_head
 from treadle.api.image_data import ImageData, features_of, prepare_images

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from treadle.api.collect_examples import event_example
-from treadle.api.collect_ground import Array, Ground, Places, Way
+from treadle.api.collecting.examples import event_example
+from treadle.api.collecting.ground import Array, Ground, Places, Way
 from treadle.api.event_data import EventData, prepare_events
 from treadle.api.event_result import blend_tables, choose_baselines, measure, tables_for
 from treadle.api.fewer_rows import in_pieces

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from treadle.api.collect_fits import Curve, PartGain
-from treadle.api.collect_ground import Ground
+from treadle.api.collecting.fits import Curve, PartGain
+from treadle.api.collecting.ground import Ground
 from treadle.data.finding import begun_large
 from treadle.report.sentences import meaning_of, sorted_ends
 from treadle.report.spoken import count_word, significant

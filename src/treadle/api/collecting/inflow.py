@@ -8,7 +8,7 @@ from datetime import date, timedelta
 
 import numpy as np
 
-from treadle.api.collect_ground import Array
+from treadle.api.collecting.ground import Array
 from treadle.data.finding import begun_large, of_100
 from treadle.rates import DAYS_A_YEAR, parse_rate
 

@@ -8,8 +8,8 @@ from functools import cached_property
 
 import numpy as np
 
-from treadle.api.collect_ground import Array, Ground, Places
-from treadle.api.collect_plan import Plan
+from treadle.api.collecting.ground import Array, Ground, Places
+from treadle.api.collecting.plan import Plan
 from treadle.api.fewer_rows import taken
 from treadle.study.data_size import Posterior, curve_of
 from treadle.study.part_gain import FEWEST_MEASURED, Gain, Part, gain_of, next_gain, with_part

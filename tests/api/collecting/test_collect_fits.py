@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from treadle.api.collect_fits import Fits
-from treadle.api.collect_ground import Example, Ground, Way
-from treadle.api.collect_plan import FULL, Plan
-from treadle.api.collect_request import request_of
-from treadle.api.collect_words import (
+from treadle.api.collecting.fits import Fits
+from treadle.api.collecting.ground import Example, Ground, Way
+from treadle.api.collecting.plan import FULL, Plan
+from treadle.api.collecting.request import request_of
+from treadle.api.collecting.words import (
     forecast_of,
     part_sentences,
     sentence_of,

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from treadle.api.collect_examples import table_example
-from treadle.api.collect_ground import Array, Ground, Places, Way
+from treadle.api.collecting.examples import table_example
+from treadle.api.collecting.ground import Array, Ground, Places, Way
 from treadle.api.deciding import deciding, reported
 from treadle.api.fewer_rows import on_rows, shuffled
 from treadle.api.machine import files_of

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from treadle.api.collect_ground import Way
-from treadle.api.collect_plan import FULL, LEAN, plan_of
+from treadle.api.collecting.ground import Way
+from treadle.api.collecting.plan import FULL, LEAN, plan_of
 from treadle.errors import OptionError
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from treadle.api.collect_ground import Example
+from treadle.api.collecting.ground import Example
 from treadle.api.options import FitOptions
 from treadle.data.cells import typed_cells
 from treadle.data.finding import quoted
