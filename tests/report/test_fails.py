@@ -41,7 +41,7 @@ def test_examples_are_rows_with_their_cells_the_truth_and_what_was_said() -> Non
     shown = fails(found(PART), "table")
     assert shown is not None and shown.parts[0].rows is not None
     assert shown.parts[0].rows.names == ["row", "true left", "it said", "city", "income", "since"]
-    assert shown.parts[0].rows.rows == [["1,204", "yes", "no", "Oslo", "1,230", "–"]]
+    assert shown.parts[0].rows.rows == [["1,204", "yes", "no", "Oslo", "1,234.57", "–"]]
 
 
 def test_where_no_part_stands_out_that_is_said_and_mistakes_are_shown() -> None:

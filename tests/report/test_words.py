@@ -7,6 +7,7 @@ import pytest
 from tests.report.runs import MakeRun, event, result
 from treadle.errors import RunError
 from treadle.folder import RunFolder
+from treadle.report.answer import sentence
 from treadle.report.words import explain, runs_table
 
 
@@ -90,3 +91,7 @@ def test_runs_are_listed_newest_first_with_broken_ones_named(
     assert "format 9" in rows[2]["problem"]
     assert rows[1]["metric"] == "roc_auc" and rows[1]["value"] == 0.7012
     assert rows[1]["target"] == "repaid" and rows[1]["baseline"] == 0.5
+
+
+def test_a_sentence_of_no_words_is_nothing() -> None:
+    assert sentence(" ") == "" and sentence("as it is") == "As it is."

@@ -90,20 +90,30 @@ class TreeMixtures:
         """
         count, outputs = len(arrays["numbers"]), self.trees.layout.num_outputs
         found = np.empty((count, len(own), outputs))
+        num_behind = self.behind.shape[1]
+        places = [
+            (own[:, alike.groups] @ (1 << np.arange(len(alike.groups)))) * num_behind + behind
+            for alike in self.alike
+        ]
         for start in range(0, count, ROWS_AT_ONCE):
             some = slice(start, start + ROWS_AT_ONCE)
             rows = {name: array[some] for name, array in arrays.items()}
-            found[some] = self._scores(rows, own, behind).transpose(2, 1, 0)
+            found[some] = self._scores(rows, places).transpose(2, 1, 0)
         found += self.trees.base_scores.numpy() + self._of_lone_leaves()
         return found
 
-    def _scores(self, rows: Arrays, own: Array, behind: Array) -> Array:
-        """Return what the leaves with conditions add, float64 [O, P, N]."""
+    def _scores(self, rows: Arrays, places: list[Array]) -> Array:
+        """Return what the leaves with conditions add, float64 [O, P, N].
+
+        places: of each mixture among the partings of each kind of leaves, int64 [P]
+        """
         met = self._met(rows).astype(np.float64)
-        total = np.zeros((self.trees.layout.num_outputs, len(own), met.shape[1]))
-        for alike in self.alike:
-            parting = own[:, alike.groups] @ (1 << np.arange(len(alike.groups)))
-            total[alike.output] += self._partings(alike, met)[parting, behind]
+        num_mixtures, count = len(places[0]) if places else 0, met.shape[1]
+        total = np.zeros((self.trees.layout.num_outputs, num_mixtures, count))
+        taken = np.empty((num_mixtures, count))
+        for alike, place in zip(self.alike, places, strict=True):
+            partings = self._partings(alike, met).reshape(-1, count)
+            total[alike.output] += np.take(partings, place, axis=0, out=taken, mode="clip")
         return total
 
     def _partings(self, alike: Alike, met: Array) -> Array:

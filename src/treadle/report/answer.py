@@ -249,10 +249,12 @@ def capitalised(sentence: str) -> str:
 
 
 def sentence(words: str) -> str:
-    """Return words as a sentence: a large letter first, a full stop at the end."""
+    """Return words as a sentence: a large letter first, a full stop at the end; nothing of none."""
     words = capitalised(words.strip())
     return (
-        words if words.endswith((".", "!", "?", ":")) or "treadle resume" in words else words + "."
+        words
+        if not words or words.endswith((".", "!", "?", ":")) or "treadle resume" in words
+        else words + "."
     )
 
 

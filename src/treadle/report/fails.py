@@ -167,7 +167,7 @@ def _rows(examples: Sequence[Json], target: str) -> Table | None:
 def _cell(value: object) -> str:
     if value is None:
         return "–"
-    return in_units([value])[0] if isinstance(value, float) else text(value)
+    return f"{value:,.6g}" if isinstance(value, float) else text(value)
 
 
 def _moment(entry: Json) -> Moment:
