@@ -35,6 +35,8 @@ Arrays: TypeAlias = dict[str, Array]
 ROWS_AT_ONCE = 128
 PARTINGS_AT_ONCE = 8_192
 """Leaves times the ways of parting their groups: with the rows at once 8 MB."""
+MOST_KEPT = 16_000_000
+"""Numbers that are kept of what the background rows meet: 128 MB."""
 _OF_A_PARTING, _OF_A_SUM, _OF_A_TREE = 0.2, 1.0, 50.0
 """Nanoseconds of a leaf's parting for a background row, of a sum for a mixture, of a mixture's way
 through a tree."""
@@ -72,6 +74,8 @@ class TreeMixtures:
         self._leaf, self._of_group = leaf[new], group[new]
         self.behind = self._met(background).astype(np.float64)
         self.alike = list(self._alike())
+        self._kept: dict[int, Array] = {}
+        self._room = MOST_KEPT
 
     def is_faster(self, at_once: int, walked: int) -> bool:
         """Tell whether so many mixtures take less time here than others walking through the trees.
@@ -122,13 +126,26 @@ class TreeMixtures:
         Bit d of the first place: whether group d is the row's own.
         """
         row = np.ones((1, len(alike.values), met.shape[1]))
-        num_behind = self.behind.shape[1]
-        behind = np.broadcast_to(alike.values, (1, num_behind, len(alike.values)))
         for conditions in alike.conditions:
-            theirs = self.behind[conditions].T
             row = np.concatenate([row, row * met[conditions]])
-            behind = np.concatenate([behind * theirs, behind])
-        return behind @ row
+        return self._of_background(alike) @ row
+
+    def _of_background(self, alike: Alike) -> Array:
+        """Return the leaves' values where the background rows meet the others' conditions.
+
+        float64 [2^D, K, n]; kept for the next rows as long as there is room
+        """
+        kept = self._kept.get(id(alike))
+        if kept is not None:
+            return kept
+        num_behind = self.behind.shape[1]
+        found: Array = np.broadcast_to(alike.values, (1, num_behind, len(alike.values)))
+        for conditions in alike.conditions:
+            found = np.concatenate([found * self.behind[conditions].T, found])
+        if self._room >= found.size:
+            self._kept[id(alike)] = found
+            self._room -= found.size
+        return found
 
     def _met(self, arrays: Arrays) -> Array:
         """Return which leaf's conditions on a group each row meets, bool [S, N]."""

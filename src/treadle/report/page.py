@@ -231,6 +231,7 @@ def _mistakes(findings: Json, kind: str) -> Json:
         "ranking": ranking_curve(curve) if len(curve) > 1 else None,
         "scatter": scatter(dots, text(findings.get("target")) or "value") if dots else None,
         "wrong_photos": sections.wrong_photos(findings),
+        "photo_examples": sections.shown_photos(records(findings.get("photo_examples"))),
         "examples": sections.plain_table(findings.get("examples")),
         "items": sections.plain_table(findings.get("items")),
         "fails": fails(findings, kind),

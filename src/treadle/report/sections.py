@@ -200,6 +200,7 @@ def shown_photos(entries: Sequence[Json]) -> list[Json]:
             "true": text(entry.get("true")),
             "predicted": text(entry.get("predicted")),
             "probability": number(entry.get("probability")),
+            "reason": text(entry.get("reason")),
         }
         for entry in entries
         if PICTURE.fullmatch(text(entry.get("data_uri")))

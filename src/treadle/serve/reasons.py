@@ -22,7 +22,7 @@ Array: TypeAlias = NDArray[Any]
 Tell: TypeAlias = Callable[[str], None]
 
 MOST_REASONS = 20
-ROWS_AT_ONCE = 200
+ROWS_AT_ONCE = 256
 FIRST_FEW = 10
 """Photos or users after which it is known how long the others take."""
 LONG_SECONDS = 20.0
