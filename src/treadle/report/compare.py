@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,13 +9,12 @@ from pathlib import Path
 from markupsafe import Markup
 
 from treadle.contracts import Json
-from treadle.errors import SaveError
 from treadle.folder import RunFolder
 from treadle.report.charts import Whisker, whiskers
 from treadle.report.curves import Series
 from treadle.report.facts import number, record, records, text, texts, whole
 from treadle.report.longer import best_so_far
-from treadle.report.page import style, template
+from treadle.report.paper import style, template, written
 from treadle.report.sentences import higher_is_better, meaning_of, sentence_for
 from treadle.report.spoken import duration, plural, raw, significant
 from treadle.report.svg import Frame, Scale, drawing, label, path, spanning
@@ -37,15 +35,7 @@ class Row:
 
 def write(told: Json, to: Path | str) -> Path:
     """Write the page of a comparison, as `treadle.compare` returns it. Raises: SaveError."""
-    place = Path(to)
-    aside = place.with_name(f".{place.name}.{os.getpid()}.tmp")
-    try:
-        aside.write_text(render(told), encoding="utf-8")
-        aside.replace(place)
-    except OSError as error:
-        aside.unlink(missing_ok=True)
-        raise SaveError(f"the comparison could not be written to {place}: {error}.") from error
-    return place
+    return written(render(told), Path(to), "the comparison")
 
 
 def render(told: Json) -> str:

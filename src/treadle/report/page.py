@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from collections import Counter
 from collections.abc import Sequence
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
-from markupsafe import Markup
-
 from treadle.contracts import Json
-from treadle.errors import SaveError
 from treadle.folder import RunFolder
 from treadle.report import journal, sections
 from treadle.report.answer import (
@@ -37,12 +31,12 @@ from treadle.report.longer import longer
 from treadle.report.money import calibration_note, worth
 from treadle.report.next_steps import next_steps
 from treadle.report.noticed import noticed
+from treadle.report.paper import style, template, written
 from treadle.report.price_list import price_list
 from treadle.report.sentences import sentence_for
 from treadle.report.spent import spent
 from treadle.report.tuned import tuned
 
-HERE = Path(__file__).parent
 FIRST_CHARTS = 2
 TASKS = {
     "two_classes": "one of two classes",
@@ -59,15 +53,7 @@ def write(run: Path | str, to: Path | str | None = None) -> Path:
     """
     folder = RunFolder.open(run)
     place = Path(to) if to is not None else folder.path / "report.html"
-    page = render(folder)
-    temporary = place.with_name(f".{place.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_text(page, encoding="utf-8")
-        temporary.replace(place)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise SaveError(f"the report could not be written to {place}: {error}.") from error
-    return place
+    return written(render(folder), place, "the report")
 
 
 def render(run: RunFolder) -> str:
@@ -96,25 +82,6 @@ def render(run: RunFolder) -> str:
         steps=next_steps(run),
         **_appendix(run, plan, events),
     )
-
-
-@cache
-def template(name: str) -> Template:
-    """Return one of our pages, without what is filled in."""
-    environment = Environment(
-        loader=FileSystemLoader(HERE),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template(name)
-
-
-@cache
-def style() -> Markup:
-    """Return the style sheet; it is ours, so it is let in as it stands."""
-    return Markup((HERE / "page.css").read_text(encoding="utf-8"))  # noqa: S704  our own file
 
 
 def _top(run: RunFolder, result: Json, plan: Json, findings: Json, events: Sequence[Json]) -> Json:

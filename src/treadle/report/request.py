@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import textwrap
-from functools import cache
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
-from markupsafe import Markup
-
 from treadle.contracts import Json
-from treadle.errors import RunError, SaveError
+from treadle.errors import RunError
 from treadle.folder import RunFolder
 from treadle.report.answer import capitalised, readable
 from treadle.report.facts import record, records, text, texts, whole
+from treadle.report.paper import style, template, written
 
-HERE = Path(__file__).parent
 NAME = "request.html"
 WIDTH = 80
 PHOTO = "data:image/jpeg;base64,"
@@ -24,16 +19,8 @@ PHOTO = "data:image/jpeg;base64,"
 
 def write_request(folder: RunFolder) -> Path:
     """Write request.html into a run's folder and return its place. Raises: RunError, SaveError."""
-    place = folder.path / NAME
-    page = _template().render(style=_style(), **_content(folder))
-    temporary = place.with_name(f".{NAME}.{os.getpid()}.tmp")
-    try:
-        temporary.write_text(page, encoding="utf-8")
-        temporary.replace(place)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise SaveError(f"the request could not be written to {place}: {error}.") from error
-    return place
+    page = template("request.html").render(style=style("request.css"), **_content(folder))
+    return written(page, folder.path / NAME, "the request")
 
 
 def request_text(folder: RunFolder) -> str:
@@ -101,21 +88,3 @@ def _photos(example: Json) -> list[tuple[str, str]]:
 def _wrapped(line: str) -> str:
     indent = "  " if line.startswith("- ") else ""
     return textwrap.fill(line, WIDTH, subsequent_indent=indent, break_on_hyphens=False) or ""
-
-
-@cache
-def _template() -> Template:
-    environment = Environment(
-        loader=FileSystemLoader(HERE),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("request.html")
-
-
-@cache
-def _style() -> Markup:
-    """Return the style sheet; it is ours, so it is let in as it stands."""
-    return Markup((HERE / "request.css").read_text(encoding="utf-8"))  # noqa: S704  our own file
