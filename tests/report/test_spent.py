@@ -45,7 +45,7 @@ def test_says_when_most_of_the_gain_was_there_and_what_the_second_half_brought(
     assert told is not None and told.wide is not None and told.narrow is not None
     assert told.sentences == [
         "While it trained, accuracy on validation rose from 0.5000 to 0.9000. 80 % of that came in "
-        "the first 30 seconds of 2 minutes; the second half of the time brought 0.040 of it."
+        "the first 30 seconds of 2 minutes; the second half of the time brought another 0.040."
     ]
     assert "now" in told.wide and "80 % of the gain" in told.wide
 

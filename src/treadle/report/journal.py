@@ -15,7 +15,10 @@ from treadle.report.sentences import higher_is_better
 MARKS = 9
 LINES_READ = 40
 LINES_KEPT = 2_000
-ROUTINE = ("validation", "best", "checkpoint", "forecast", "forecast check", "track record")
+ROUTINE = (
+    *("validation", "best", "checkpoint", "warning"),
+    *("forecast", "forecast check", "track record"),
+)
 """Topics that are told elsewhere, or not at all."""
 MARKED = ("stop", "resume", "rate", "unfreeze", "engine", "non_finite", "drift")
 

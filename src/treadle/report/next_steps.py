@@ -127,8 +127,10 @@ def _more_data(run: RunFolder) -> Iterator[Step]:
         yield Step(
             title="Collect more data",
             sentence=sentence(text(told.get("sentence"))),
-            expected=f"Twice the data should mend {of_what_is_wrong(gain)}.",
-            how="request.html can be forwarded to whoever collects",
+            expected=f"Twice the data should mend {of_what_is_wrong(gain)}."
+            + (
+                " request.html can be forwarded to whoever collects." if told.get("request") else ""
+            ),
             gain=gain,
         )
 

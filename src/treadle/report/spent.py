@@ -104,7 +104,7 @@ def _began(run: RunFolder) -> str:
 def _sentences(bought: Bought, running: Json) -> list[str]:
     whole, first, last = bought.seconds, bought.best[0][1], bought.best[-1][1]
     half = abs(last - bought.at(whole / 2))
-    brought = f"{_small(half)} of it" if half else "nothing more"
+    brought = f"another {_small(half)}" if half else "nothing more"
     way = "rose" if last > first else "fell"
     told = [
         f"While it trained, {bought.metric} on validation {way} from {significant(first, 4)} to "
