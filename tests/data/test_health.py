@@ -105,6 +105,37 @@ def test_repeated_rows_in_training_are_noted() -> None:
     assert "Repeated rows" in titles(pl.concat([frame, frame.head(50)]))
 
 
+def coarse(rows: int) -> pl.DataFrame:
+    """Two yes-or-no columns: different cases look alike everywhere."""
+    draw = np.random.default_rng(0)
+    cells = {name: draw.choice(["yes", "no"], rows) for name in ("one", "other")}
+    return pl.DataFrame({**cells, "y": draw.choice(["good", "bad"], rows)})
+
+
+def test_cases_alike_in_few_coarse_columns_are_one_note() -> None:
+    found = [f for f in findings_of(coarse(400)) if "alike" in f.title or "before" in f.title]
+    assert [f.title for f in found] == ["Many rows are alike"]
+    assert found[0].severity == "note" and "all 60 rows of test" in found[0].sentence
+
+
+def test_a_table_exported_twice_is_no_case_of_coarse_columns() -> None:
+    assert "Many rows are alike" not in titles(pl.concat([table(), table()]))
+
+
+def test_few_rows_of_a_number_are_a_warning() -> None:
+    frame = table().head(120).with_columns(y=pl.Series(np.arange(120) * 1.37 % 7))
+    assert "Few rows" in titles(frame)
+    assert "Few rows" not in titles(table(y=np.arange(ROWS) * 1.37 % 7))
+
+
+def test_more_columns_than_rows_are_told() -> None:
+    draw = np.random.default_rng(2)
+    wide = {f"gene {place}": draw.normal(size=90) for place in range(80)}
+    frame = pl.DataFrame({**wide, "y": np.arange(90) % 2})
+    assert "More columns than rows" in titles(frame)
+    assert "More columns than rows" not in titles(frame.select("gene 0", "gene 1", "y"))
+
+
 def test_missing_and_infinite_cells_are_told() -> None:
     mostly = [1.5 * i if i % 4 == 0 else None for i in range(ROWS)]
     some = [1.5 * i if i % 4 else None for i in range(ROWS)]

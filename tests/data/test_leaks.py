@@ -105,6 +105,13 @@ def test_rows_of_one_person_in_several_parts_ask_for_group() -> None:
     assert leaks(frame, group="person") == {}
 
 
+def test_a_number_of_a_person_is_told_as_whose_rows_these_are() -> None:
+    person = np.empty(ROWS, np.int64)
+    person[np.argsort(Y, kind="stable")] = np.arange(ROWS) // 6
+    found = leaks(classes(person_id=person * 7919 % 997, weight=person % 89))
+    assert found["person_id"] == "group"
+
+
 def test_a_number_that_orders_the_answers_is_no_group() -> None:
     steps = RANDOM.integers(0, 200, ROWS)
     frame = numbers().with_columns(

@@ -145,7 +145,7 @@ def test_rows_in_two_parts_are_counted(tmp_path: Path) -> None:
     found = treadle.check(main, target="y", test=part)["findings"]
     (seen,) = [f for f in found if f["title"] == "Rows of test were seen before"]
     assert seen["severity"] == "warning" and seen["evidence"]["rows"] == 50
-    assert "100 of 100 rows of test (50)" in seen["sentence"]
+    assert "All 50 rows of test are in training" in seen["sentence"]
 
 
 def given_parts(tmp_path: Path, validation: pl.DataFrame, **options: Any) -> Json:

@@ -87,6 +87,8 @@ def _for_others(options: FitOptions, kind: Kind) -> list[tuple[str, str]]:
 
 
 def _check_device(name: str) -> None:
+    if name in ("auto", "cpu"):  # every machine has these: torch need not be loaded to know it
+        return
     from treadle.api.machine import pick_device
 
     pick_device(name)

@@ -119,14 +119,15 @@ def _as_main(frame: pl.DataFrame, main: ReadResult, schema: Schema) -> pl.DataFr
     """Give cells the main table's types where these differ, so that both can be stacked."""
     typed, _ = typed_cells(frame, schema)
     kinds = {column.name: column.kind for column in schema.used()}
+    given = frame.schema
     changed: list[pl.Series] = []
     for name, dtype in main.frame.schema.items():
-        if frame.schema[name] == dtype:
+        if given[name] == dtype:
             continue
         if dtype == pl.String:
             changed.append(text_of(frame[name]))
         elif kinds.get(name, "category") != "category":
             changed.append(typed[name])
-        elif frame.schema[name] == pl.String and name in main.formats:
+        elif given[name] == pl.String and name in main.formats:
             changed.append(parse_cells(frame[name], main.formats[name])[0])
     return frame.with_columns(changed)

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from treadle.cli import terminal
+from treadle.cli.columns_told import columns_told
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
 ROWS_WORD = {"table": "Rows", "images": "Photos", "events": "Events and moments"}
@@ -208,8 +209,8 @@ def _print_check(found: dict[str, Any]) -> None:
     terminal.say(out, f"{ROWS_WORD[found['kind']]}: {parts}.", bullet="• ")
     if found["columns"]:
         table = Table("column", "taken for", "why", box=None, pad_edge=False, header_style="bold")
-        for column in found["columns"]:
-            table.add_row(column["name"], column["kind"].replace("_", " "), column.get("why", ""))
+        for row in columns_told(found["columns"]):
+            table.add_row(*row)
         terminal.say(out, "")
         out.print(table)
     terminal.say(out, "")

@@ -23,8 +23,9 @@ def typed_cells(frame: pl.DataFrame, schema: Schema) -> tuple[pl.DataFrame, pl.S
     problems = column_problems(frame, schema)
     series: list[pl.Series] = []
     unread: list[pl.Series] = []
+    given = set(frame.columns)  # once: a frame makes its names anew each time it is asked
     for column in schema.used():
-        if column.name not in frame.columns:
+        if column.name not in given:
             continue
         cells, bad = _typed_column(frame[column.name], column)
         series.append(cells)
@@ -48,13 +49,14 @@ def typed_cells(frame: pl.DataFrame, schema: Schema) -> tuple[pl.DataFrame, pl.S
 def column_problems(frame: pl.DataFrame, schema: Schema) -> list[tuple[str, str]]:
     """Return which used columns are absent or hold another type, each with what to do."""
     problems = []
+    kinds = frame.schema  # once: a frame makes it anew each time it is asked
     for column in schema.used():
-        if column.name not in frame.columns:
+        if column.name not in kinds:
             hint = did_you_mean(column.name, frame.columns)
             problems.append(
                 (f"The column '{column.name}' is missing.", f"{hint}the model needs it")
             )
-        elif not _fits(frame.schema[column.name], column):
+        elif not _fits(kinds[column.name], column):
             problems.append(_type_problem(frame[column.name], column))
     return problems
 

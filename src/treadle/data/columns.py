@@ -246,7 +246,7 @@ def _describe_number(series: pl.Series, filled: pl.Series, written: CellFormat |
     distinct = whole.n_unique()
     if _is_identifier(series, whole, distinct):
         return _left_out(series, "an identifier: every row has its own number")
-    if _says_identifier(series.name) and distinct > 2:
+    if says_identifier(series.name) and distinct > 2:
         if not _is_repeated(whole, series.len()):
             return _left_out(series, f"an identifier of {distinct:,} things that hardly come again")
         return _column(series, "category", f"an identifier of {distinct:,} things that come again")
@@ -261,7 +261,8 @@ def _whole_numbers(filled: pl.Series) -> pl.Series | None:
     return None if whole.null_count() else whole
 
 
-def _says_identifier(name: str) -> bool:
+def says_identifier(name: str) -> bool:
+    """Return whether a column is called what identifiers are called."""
     return bool(_IDENTIFIER.search(name) or _CAMEL_IDENTIFIER.search(name))
 
 
@@ -269,7 +270,7 @@ def _is_identifier(series: pl.Series, whole: pl.Series, distinct: int) -> bool:
     """Return whether whole numbers only count or name the rows."""
     if distinct < series.len() or distinct < _FEWEST_ROWS_OF_A_COUNTER:
         return False
-    if _says_identifier(series.name):
+    if says_identifier(series.name):
         return True
     low, high = int(whole.min()), int(whole.max())  # type: ignore[arg-type]
     if low >= _EPOCH_SECONDS[0] and high <= _EPOCH_SECONDS[1] and high - low >= distinct * 2:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from treadle.data.cells import typed_cells
 from treadle.data.columns import Schema
-from treadle.data.finding import Finding, of_100, rows_word
+from treadle.data.finding import Finding, begun_large, of_all, rows_word
 from treadle.data.hashing import hash_rows, hash_values
 from treadle.data.split import Split
 
@@ -160,9 +160,10 @@ def _told(pairs: NearRows, part: Places, step: int) -> Iterator[Finding]:
         yield Finding(
             severity="warning" if count >= _MANY * total else "note",
             title=f"Rows of {name} hardly differ from training",
-            sentence=f"{sampled}{of_100(count / total)} of 100 rows of {name} ({count:,}) hardly "
-            f"differ from a row of training, so the {name} figures may look better than new data "
-            "will.",
+            sentence=begun_large(
+                f"{sampled}{of_all(count, total)} of {name} hardly differ from a row of training, "
+                f"so the {name} figures may look better than new data will."
+            ),
             evidence={"rows": count, "of": total, "share": count / total},
             action="part the data with --group by what they belong to, or keep one of each",
         )

@@ -138,14 +138,11 @@ class TableEncoder(Frozen):
         return [column.name for column in self.table.used()]
 
 
-def _finite(values: pl.Series) -> pl.Series:
-    return values.set(~values.is_finite().fill_null(True), None)
-
-
 def _fit_number(values: pl.Series, name: str) -> NumberFeature:
     """Choose an offset where float32, with its 24 bits, would blur neighbouring values."""
-    finite = _finite(values).drop_nulls()
-    low, high = (float(finite.min()), float(finite.max())) if finite.len() else (0.0, 0.0)  # type: ignore[arg-type]
+    floats = values.to_numpy()  # a missing number is NaN
+    finite = floats[np.isfinite(floats)]
+    low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
     far = max(abs(low), abs(high))
     blurred = far >= 2.0**24 or far > 1000.0 * (high - low)
     offset = float(round(low)) if blurred and abs(low) < _LARGEST_FLOAT32 else 0.0
@@ -204,12 +201,13 @@ def _date_part(moments: pl.Series, feature: NumberFeature) -> pl.Series:
 
 def _number_array(values: pl.Series, feature: NumberFeature) -> NDArray[np.float32]:
     """Return one column of `numbers`, float32 [N]."""
-    if feature.part == "value":
-        values = _finite(values) - feature.offset
-    else:
+    if feature.part != "value":
         values = _date_part(values, feature)
-    clipped = values.cast(pl.Float64).clip(-_LARGEST_FLOAT32, _LARGEST_FLOAT32)
-    return clipped.cast(pl.Float32).fill_null(float("nan")).to_numpy()
+    floats = values.cast(pl.Float64).to_numpy()  # a missing number is NaN
+    if feature.part == "value":
+        floats = np.where(np.isfinite(floats), floats, np.nan) - feature.offset
+    fitting: NDArray[np.float64] = np.clip(floats, -_LARGEST_FLOAT32, _LARGEST_FLOAT32)
+    return fitting.astype(np.float32)
 
 
 def _category_codes(text: pl.Series, feature: CategoryFeature) -> NDArray[np.int64]:

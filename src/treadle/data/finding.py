@@ -45,6 +45,14 @@ def rows_word(count: int) -> str:
     return "1 row" if count == 1 else f"{count:,} rows"
 
 
+def of_all(count: int, total: int, things: str = "rows") -> str:
+    """Return "3 of 1,225 rows", or "all 68 rows", with its share of a hundred where that helps."""
+    if count == total:
+        return f"all {total:,} {things}"
+    share = f" ({of_100(count / total)} of 100)" if min(count, total - count) >= 10 else ""
+    return f"{count:,} of {total:,} {things}{share}"
+
+
 def of_100(share: float) -> str:
     """Return a share as what it makes of a hundred, in two digits or three."""
     return f"{100 * share:.2g}" if share < 0.995 else f"{100 * share:.3g}"

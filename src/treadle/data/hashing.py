@@ -49,10 +49,9 @@ def hash_values(values: pl.Series) -> Hashes:
 def _hash_numbers(values: pl.Series) -> Hashes:
     if values.dtype in (pl.Duration, pl.Time):
         values = values.cast(pl.Int64)
-    floats = values.cast(pl.Float64).fill_nan(None)
-    is_missing = floats.is_null().to_numpy()
-    bits = (floats.fill_null(0.0).to_numpy() + 0.0).view(np.uint64)  # + 0.0 turns -0.0 into 0.0
-    return mixed(np.where(is_missing, _MISSING, bits))
+    floats = values.cast(pl.Float64).to_numpy()  # a missing number is NaN
+    bits = (floats + 0.0).view(np.uint64)  # + 0.0 turns -0.0 into 0.0
+    return mixed(np.where(np.isnan(floats), _MISSING, bits))
 
 
 def _hash_texts(values: pl.Series) -> Hashes:

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from treadle.data.columns import Schema, text_of
 from treadle.data.fading import fading
-from treadle.data.finding import Finding, of_100, quoted, rows_word, worst_first
-from treadle.data.hashing import hash_rows
+from treadle.data.finding import (
+    Finding,
+    of_100,
+    quoted,
+    rows_word,
+    worst_first,
+)
 from treadle.data.later_dates import find_later_dates
 from treadle.data.leak import LEAK, Leak
 from treadle.data.leaks import find_leaks
 from treadle.data.leaks_derived import find_derived
 from treadle.data.leaks_of_rows import find_row_leaks, placed_rows
+from treadle.data.repeated_rows import repeated_rows
 from treadle.data.split import Split
 from treadle.data.target import TargetEncoder
 
@@ -29,8 +33,6 @@ _SAMPLE_ROWS = 100_000
 _MOSTLY_MISSING = 0.5
 _MISSING_SHIFT = 0.2
 _IMBALANCED = 0.1
-_NATURALLY_ALIKE = 0.2
-_SEEN_BEFORE = 0.01
 _SHOWN = 5
 
 
@@ -52,12 +54,13 @@ def check_table(
     parts = {"train": train, "validation": validation, "test": test}
     sampled = {name: _sampled(part) for name, part in parts.items()}
     findings = [
-        *_repeated_rows(sampled, schema),
+        *repeated_rows(sampled, schema),
         *_leaks(sampled["train"], schema, target, whole),
         *_missing(sampled, schema),
         *_infinite(sampled["train"], schema),
         *_unseen(parts, schema),
         *_classes(parts, target),
+        *_few_rows(parts, schema, target),
         *_left_out(schema),
         *_sampling(parts),
         *_fading(whole, target),
@@ -69,44 +72,6 @@ def _sampled(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.gather_every(-(-frame.height // _SAMPLE_ROWS)) if frame.height else frame
 
 
-def _repeated_rows(parts: dict[str, pl.DataFrame], schema: Schema) -> Iterator[Finding]:
-    """Rows alike in all that is learned from, inside train and between the parts."""
-    names = [column.name for column in schema.used()]
-    hashes = {part: hash_rows(frame.select(names)) for part, frame in parts.items()}
-    inside = len(hashes["train"]) - len(np.unique(hashes["train"]))
-    if inside:
-        yield Finding(
-            severity="note",
-            title="Repeated rows",
-            sentence=f"{rows_word(inside)} of training {'holds' if inside == 1 else 'hold'} what "
-            "another row holds, in every column learned from.",
-            evidence={"rows": inside, "of": len(hashes["train"])},
-            action="remove them if they were exported twice",
-        )
-    natural = inside >= _NATURALLY_ALIKE * len(hashes["train"])
-    for part, known in (("validation", ["train"]), ("test", ["train", "validation"])):
-        seen = np.isin(hashes[part], np.concatenate([hashes[name] for name in known]))
-        yield from _seen_before(part, known, seen, natural)
-
-
-def _seen_before(
-    part: str, known: list[str], seen: NDArray[np.bool_], natural: bool
-) -> Iterator[Finding]:
-    """Tell of rows that an earlier part holds too; `natural`: training itself repeats a lot."""
-    count, total = int(seen.sum()), len(seen)
-    if not count:
-        return
-    share = count / total
-    yield Finding(
-        severity="warning" if share >= _SEEN_BEFORE and not natural else "note",
-        title=f"Rows of {part} were seen before",
-        sentence=f"{of_100(share)} of 100 rows of {part} ({count:,}) also stand in "
-        f"{' or '.join(known)}, so the {part} figures may look better than new data will.",
-        evidence={"rows": count, "of": total, "share": share},
-        action="remove repeated rows, or part the data with --group",
-    )
-
-
 def _leaks(
     train: pl.DataFrame,
     schema: Schema,
@@ -116,6 +81,9 @@ def _leaks(
     leaks = find_leaks(train, schema, target)
     if whole is not None:
         leaks += _leaks_between_rows(*whole, schema, target, leaks)
+    of_things = {name for leak in leaks for name in leak.more.get("identifiers", ())}
+    # a person's number tells nothing but whose row it is: their rows in several parts are the fault
+    leaks = [leak for leak in leaks if leak.kind != "alone" or leak.column not in of_things]
     told: set[tuple[str, ...]] = set()
     for leak in leaks:
         if leak.columns[:1] not in told:
@@ -253,6 +221,34 @@ def _classes(parts: dict[str, pl.DataFrame], target: TargetEncoder) -> Iterator[
             "accuracy says little: always answering the frequent class would have it too.",
             evidence=counts if len(counts) <= 20 else {rarest: counts[rarest]},
             action="judge by average precision, or say what mistakes cost",
+        )
+
+
+def _few_rows(
+    parts: dict[str, pl.DataFrame], schema: Schema, target: TargetEncoder
+) -> Iterator[Finding]:
+    """Tell of too few rows: for their number alone, or for so many columns."""
+    total, to_learn = sum(part.height for part in parts.values()), parts["train"].height
+    if target.task == "number" and total < FEWEST_RARE_ROWS:
+        yield Finding(
+            severity="warning",
+            title="Few rows",
+            sentence=f"There are only {rows_word(total)}, {parts['test'].height} of them to test "
+            f"on, so every figure comes with a wide margin; {FEWEST_RARE_ROWS} or more would "
+            "narrow it.",
+            evidence={"rows": total, "test": parts["test"].height},
+            action="collect more rows if you can",
+        )
+    columns = len(schema.used())
+    if columns > to_learn:
+        yield Finding(
+            severity="note",
+            title="More columns than rows",
+            sentence=f"There are more columns ({columns:,}) than rows to learn from "
+            f"({to_learn:,}): of so many, some fit the answers by chance and tell nothing of new "
+            "rows.",
+            evidence={"columns": columns, "rows": to_learn},
+            action="trust what the test says, not which columns were used; more rows help most",
         )
 
 

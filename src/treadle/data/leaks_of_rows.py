@@ -10,7 +10,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from treadle.contracts import Task
-from treadle.data.columns import Column, Schema, text_of
+from treadle.data.columns import Column, Schema, says_identifier, text_of
 from treadle.data.finding import of_100
 from treadle.data.leak import Leak
 from treadle.data.leak_scores import (
@@ -235,26 +235,30 @@ def _beside_score(answers: Floats, task: Task) -> float:
 
 def _groups(placed: Placed) -> Iterator[Leak]:
     """Yield columns that name things with several rows each, whose rows share the answer."""
-    found: list[tuple[float, str, float]] = []
+    found: list[tuple[bool, float, str, float]] = []
     for column in placed.schema.columns:
         values = placed.rows[column.name]
         if column.kind == "date" or "as you asked" in column.why or _names_nothing(values.dtype):
             continue
         alike = _one_thing(values, placed)
         if alike is not None and alike[0] >= _ONE_THING and alike[1] >= _IN_BOTH:
-            found.append((alike[0], column.name, alike[1]))
+            names_things = says_identifier(column.name)  # a person before their weight
+            found.append((names_things, alike[0], column.name, alike[1]))
     if found:
-        alike_share, name, in_both = max(found)
+        _, alike_share, name, in_both = max(found)
         yield Leak(
             kind="group",
-            columns=(name, *(other for _, other, _ in sorted(found, reverse=True)[1:])),
+            columns=tuple(column for _, _, column, _ in sorted(found, reverse=True)),
             measure=placed.measure,
             score=alike_share,
             said=f"rows with the same '{name}' nearly always have the same "
             f"'{placed.schema.target}', and {of_100(in_both)} of 100 rows of test have a "
             f"'{name}' that training knows: it recognises them, and learns nothing about new ones",
             action=f"keep the rows of each '{name}' in one part: --group {name}",
-            more={"in_both": in_both},
+            more={
+                "in_both": in_both,
+                "identifiers": [name for named, _, name, _ in found if named],
+            },
         )
 
 
@@ -278,7 +282,8 @@ def _one_thing(values: pl.Series, placed: Placed) -> tuple[float, float] | None:
     if things < _FEWEST_THINGS or not sizes_fit or several < 0.5:
         return None
     alike = _alike(codes[known], placed.answers[known])
-    if alike < _ONE_THING or _is_amount(values, codes, placed):
+    is_amount = not says_identifier(values.name) and _is_amount(values, codes, placed)
+    if alike < _ONE_THING or is_amount:
         return None
     test = known & (placed.part == 2)
     in_both = np.isin(codes[test], codes[known & (placed.part == 0)])

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from treadle.data.finding import Finding, of_100
+from treadle.data.finding import Finding, begun_large, of_all
 from treadle.data.images import threaded
 from treadle.data.photo import decode
 from treadle.errors import DataError
@@ -179,9 +179,11 @@ def _shared(name: str, count: int, total: int, example: str, sampled: str) -> Fi
     return Finding(
         severity="warning" if count >= _WORTH_A_WARNING * total else "note",
         title=f"Photos of {name} look the same as in training",
-        sentence=f"{of_100(count / total)} of 100 photos of {name} ({count:,}){sampled} look the "
-        f"same as one of training, such as {example}, so the {name} figures may look better than "
-        "new photos will.",
+        sentence=begun_large(
+            f"{of_all(count, total, 'photos')} of {name}{sampled} look the same as one of "
+            f"training, such as {example}, so the {name} figures may look better than new photos "
+            "will."
+        ),
         evidence={"photos": count, "of": total},
         action="keep photos of one thing together with --group and a pattern of their names",
     )

@@ -233,7 +233,8 @@ def _join(paths: list[Path], frames: list[pl.DataFrame]) -> tuple[pl.DataFrame, 
         problems.append(("The files' columns must agree.", "give files of one kind"))
         raise DataError.of(problems)
     notes: list[str] = []
-    kinds = {name: {_family(frame.schema[name]) for frame in frames} - {""} for name in names}
+    types = [frame.schema for frame in frames]
+    kinds = {name: {_family(known[name]) for known in types} - {""} for name in names}
     mixed = [name for name, kind in kinds.items() if len(kind) > 1]
     frames = [frame.select(names).with_columns(pl.col(mixed).cast(pl.String)) for frame in frames]
     if mixed:

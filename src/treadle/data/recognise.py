@@ -131,6 +131,8 @@ def parse_cells(text: pl.Series, written: CellFormat) -> tuple[pl.Series, pl.Ser
 
 def uses_decimal_comma(text: pl.Series) -> bool:
     """Return whether a text column is of numbers that only a decimal comma explains (12,5)."""
+    if not text.str.contains(",", literal=True).any():
+        return False
     filled = blank_missing(text).drop_nulls().str.replace_all(_UNITS, "")
     if filled.len() == 0 or not filled.str.contains(_COMMA_DECIMAL).all():
         return False
