@@ -11,6 +11,8 @@ from treadle.data.finding import Finding, of_100, worst_first
 _TWICE_WITHIN_SECONDS = 60
 _TWICE = 0.02
 _SAME_MOMENT = 0.3
+_ONE_ERRAND_SECONDS = 3_600
+_LED = 0.5
 _ONE_USER = 0.05
 _FEW_USERS = 20
 _THIN_ITEM = 5
@@ -21,8 +23,11 @@ _LEAST_DAYS = 14
 _SECONDS_A_DAY = 86_400
 
 
-def check_events(log: pl.DataFrame) -> list[Finding]:
-    """Return what is suspicious about a log with the columns user, item, time (seconds), kind."""
+def check_events(log: pl.DataFrame, goal_kinds: tuple[str, ...] = ()) -> list[Finding]:
+    """Return what is suspicious about a log with the columns user, item, time (seconds), kind.
+
+    goal_kinds: the kinds of events that are to be foreseen; nothing where that is all
+    """
     if log.height < _FEWEST_EVENTS:
         return []
     findings = [
@@ -31,6 +36,7 @@ def check_events(log: pl.DataFrame) -> list[Finding]:
         *_one_user(log),
         *_thin_items(log),
         *_missing_days(log),
+        *_led_up_to(log, goal_kinds),
     ]
     return worst_first(findings)
 
@@ -54,6 +60,30 @@ def _taken_twice(log: pl.DataFrame) -> Iterator[Finding]:
             evidence={"events": count, "of": log.height},
             action="keep the first of each",
         )
+
+
+def _led_up_to(log: pl.DataFrame, goal_kinds: tuple[str, ...]) -> Iterator[Finding]:
+    """Tell of items that a user had in hand when taking them: the last step of one errand."""
+    goal = pl.col("kind").is_in(list(goal_kinds))
+    ordered = log.sort("time", maintain_order=True).with_columns(goal=goal)
+    before = pl.when(~pl.col("goal")).then("time").forward_fill().over("user", "item")
+    looked = ordered.with_columns(waited=pl.col("time") - before)
+    taken = looked.filter("goal").unique(["user", "item"], keep="first", maintain_order=True)
+    led = taken.filter(pl.col("waited") <= _ONE_ERRAND_SECONDS).height
+    kinds = ordered.filter(~pl.col("goal"))["kind"].unique().sort()
+    if not taken.height or not len(kinds) or led < _LED * taken.height:
+        return
+    said = " or ".join(f"'{kind}'" for kind in kinds[:3])
+    yield Finding(
+        severity="warning",
+        title="Most of what is taken was in hand already",
+        sentence=f"{of_100(led / taken.height)} of 100 items taken come within an hour of {said} "
+        "of the same user and item: to name what somebody is about to take anyway is easy, so "
+        "figures look better than suggestions of anything new would be.",
+        evidence={"events": led, "of": taken.height},
+        action=f"fit once on a log of {' and '.join(repr(kind) for kind in goal_kinds[:3])} alone: "
+        "that tells how well it suggests what a user has not found yet",
+    )
 
 
 def _same_moment(log: pl.DataFrame) -> Iterator[Finding]:

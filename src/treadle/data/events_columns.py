@@ -22,13 +22,13 @@ _WORDS = {
         *("user", "customer", "client", "visitor", "shopper", "buyer", "member", "subscriber"),
         *("person", "household", "viewer", "listener", "reader", "guest", "player", "patient"),
         *("account", "profile", "uid", "consumer", "kunde", "benutzer", "cliente", "usuario"),
-        *("utilisateur", "session", "cookie", "device", "basket"),
+        *("utilisateur", "who", "wer", "session", "cookie", "device", "basket"),
     ),
     "item": (
         *("item", "product", "article", "sku", "movie", "film", "song", "track", "book", "video"),
         *("asin", "isbn", "ean", "gtin", "upc", "listing", "offer", "asset", "game", "show"),
         *("course", "recipe", "page", "content", "artist", "album", "material", "goods", "artikel"),
-        *("produkt", "produit", "producto", "articulo", "articolo", "prodotto", "url"),
+        *("what", "produkt", "produit", "producto", "articulo", "articolo", "prodotto", "url"),
     ),
     "time": (
         *("timestamp", "datetime", "time", "ts", "date", "when", "moment", "unixtime", "created"),

@@ -124,7 +124,10 @@ def _exclusions(no_history: int, nothing_new: int) -> list[str]:
             f"{no_history:,} moments are a user's first: with no history they are not tested."
         )
     if nothing_new:
-        notes.append(f"{nothing_new:,} moments hold nothing new to be found and are not tested.")
+        notes.append(
+            f"{nothing_new:,} moments hold nothing new to be foreseen (items that the user had "
+            "taken before, or other kinds of events) and are not tested."
+        )
     return notes
 
 

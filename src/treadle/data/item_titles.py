@@ -21,10 +21,14 @@ _ONE_TITLE_AN_ITEM = 0.99
 
 @dataclass(frozen=True, kw_only=True)
 class Titles:
-    """Titles by item, as the log spells items; notes: where they come from, in words."""
+    """Titles by item, as the log spells items; notes: where they come from, in words.
+
+    column: the column of the log that holds them, None where it is not the log's
+    """
 
     by_item: dict[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    column: str | None = None
 
     def of(self, items: Sequence[str]) -> list[str | None]:
         """Return a title for each item, None where there is none."""
@@ -89,7 +93,7 @@ def _in_log(log: pl.DataFrame, item: str) -> Titles:
             apart = pairs["title"].n_unique() > pairs["item"].n_unique() / 2
             if len(alone) and apart and int(alone.sum()) >= _ONE_TITLE_AN_ITEM * len(alone):
                 note = f"'{name}' says what items are called."
-                return Titles(by_item=_by_item(pairs), notes=(note,))
+                return Titles(by_item=_by_item(pairs), notes=(note,), column=name)
     return Titles()
 
 

@@ -18,15 +18,23 @@ Floats: TypeAlias = NDArray[np.float64]
 _MOST_BINS = 100
 _ROWS_A_BIN = 10
 _FEWEST_ROWS_A_CLASS = 5
+_MOST_CLASSES = 30
 
 
 def answers_of(answers: pl.Series, target: TargetEncoder) -> Floats:
-    """Return float64 [N, K]: 0/1 for each class that has 5 rows (two classes: K = 1), or values."""
+    """Return float64 [N, K]: 0/1 for each class, or values (K = 1, as for two classes).
+
+    Of classes the 30 most frequent that have 5 rows: what tells these tells the rest.
+    """
     encoded = target.encode(answers)
     if target.task != "classes":
         return encoded.astype(np.float64)[:, None]
-    one_hot: NDArray[np.bool_] = np.equal(encoded[:, None], np.arange(len(target.classes)))
-    return one_hot[:, one_hot.sum(axis=0) >= _FEWEST_ROWS_A_CLASS].astype(np.float64)
+    codes = encoded.astype(np.int64)
+    rows = np.bincount(codes, minlength=len(target.classes))
+    frequent = np.argsort(-rows, kind="stable")[:_MOST_CLASSES]
+    asked = np.sort(frequent[rows[frequent] >= _FEWEST_ROWS_A_CLASS])
+    one_hot: Floats = (codes[:, None] == asked).astype(np.float64)
+    return one_hot
 
 
 def codes_of(values: pl.Series, column: Column) -> Codes:
