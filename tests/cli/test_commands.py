@@ -130,6 +130,13 @@ def test_help_is_there_for_every_command(treadle: Treadle) -> None:
         assert "--json" in treadle(command, "--help").out
 
 
+def test_python_runs_the_package_as_the_command() -> None:
+    ran = subprocess.run(
+        [sys.executable, "-m", "treadle", "--version"], capture_output=True, text=True, check=True
+    )
+    assert ran.stdout.startswith("treadle 0.")
+
+
 def test_the_version_is_said(treadle: Treadle) -> None:
     assert treadle("--version").out.startswith("treadle 0.")
 

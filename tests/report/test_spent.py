@@ -10,6 +10,7 @@ import pytest
 
 from treadle.folder import RunFolder
 from treadle.report.spent import spent
+from treadle.report.words import explain
 
 RUNNING = {"training": {"hours": 100 / 3600, "money": 10.0}, "unit": "€", "sentences": ["So much."]}
 
@@ -98,3 +99,10 @@ def test_without_a_gain_nothing_is_drawn_and_costs_are_still_told(
 def test_a_broken_record_leaves_things_out(tmp_path: Path, running: Any) -> None:
     told = spent(a_run(tmp_path / "run", RISING), {"running": running}, "accuracy")
     assert told is not None and len(told.sentences) == 1
+
+
+def test_the_words_alone_tell_it_too(tmp_path: Path) -> None:
+    run = a_run(tmp_path / "run", RISING)
+    result = {"metric": {"name": "accuracy", "test": 0.9, "validation": 0.9}}
+    (run.path / "result.json").write_text(json.dumps(result))
+    assert any(words.startswith("While it trained, accuracy on") for words in explain(run.path))
