@@ -23,6 +23,7 @@ from treadle.api.training import Trained, Training
 from treadle.contracts import Layout
 from treadle.errors import DivergedError
 from treadle.goal import Metric
+from treadle.loop.round_threads import threads_of
 from treadle.loop.until import StopCondition, epochs, no_better_for
 
 if TYPE_CHECKING:
@@ -140,6 +141,7 @@ def _tree_training(
         validate_every=every,
         keep_weights=False,
         block_steps=settings.block_rounds,
+        free_threads=options.threads is None,
         sayings=sayings,
         validation_rows=len(truth),
         sight=_sight_of_trees(data, parts, step, state),
@@ -316,6 +318,14 @@ class _LazyRound:
         self._round: BoostingRound | None = None
 
     @property
+    def most_threads(self) -> int:
+        """By how many threads a round may be turned: one where there is little work."""
+        from treadle.models.trees import num_columns, threads_for
+
+        cells = len(self.parts["train"]["target"]) * num_columns(self.layout)
+        return threads_for(cells, self.threads)
+
+    @property
     def round(self) -> BoostingRound:
         if self._round is None:
             from treadle.models.boosting import BoostingRound
@@ -332,6 +342,7 @@ class _LazyRound:
         return self._round
 
     def __call__(self, state: TrainState, batch: Any) -> None:
+        self.round.threads = threads_of(state, self.most_threads)
         self.round(state, batch)
 
 

@@ -114,6 +114,10 @@ def thread_count(training: Training, journal: Journal) -> list[Watcher]:
     """Return what finds out by how many threads a step is best turned."""
     if not training.free_threads or training.state.device.type != "cpu":
         return []
+    if most := getattr(training.step, "most_threads", 0):
+        from treadle.loop.round_threads import RoundThreads
+
+        return [RoundThreads(journal, threads=most)] if most > 1 else []
     from treadle.loop.thread_count import ThreadCount
 
     return [

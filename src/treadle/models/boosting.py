@@ -18,6 +18,7 @@ from torch import Tensor
 from treadle.contracts import Batch, Layout
 from treadle.errors import DataError
 from treadle.models import boosting_losses, tree_text
+from treadle.models.lightgbm_threads import at_most
 from treadle.models.tree_arrays import Array, TreeArrays, joined, no_trees
 from treadle.models.tree_settings import TreeSettings
 from treadle.models.trees import Trees, columns_of, num_columns, threads_for
@@ -42,6 +43,8 @@ class BoostingRound:
 
     `trees` grows by a whole block wherever the number of rounds is a multiple of `block_rounds`:
     save there only, where `at_block_end` is true. `so_far` has every round at any time.
+    `threads` may be set before any round to fewer than `num_threads`; of large tables the number
+    moves the last bits.
     """
 
     def __init__(
@@ -58,6 +61,7 @@ class BoostingRound:
         self.block_rounds = settings.block_rounds
         cells = len(train["target"]) * num_columns(layout)
         self._seed, self._num_threads = seed, threads_for(cells, num_threads)
+        self.threads = self._num_threads
         self._target, self._weight = train["target"], train.get("weight")
         self._train = _Part(train, layout, self._parameters(0), None)
         self._validation = (
@@ -99,7 +103,8 @@ class BoostingRound:
         if self._booster is None:
             assert self.trees.validation_scores is not None, "there is no validation part"
             return self.trees.validation_scores
-        return _captured(self._booster.eval_valid, self.layout.num_outputs)
+        with at_most(self.threads):
+            return _captured(self._booster.eval_valid, self.layout.num_outputs)
 
     def so_far(self) -> Trees:
         """Return a copy of all rounds done, those of the unfinished block included."""
@@ -111,7 +116,8 @@ class BoostingRound:
         """Let LightGBM do a round; return whether it found any split."""
         booster = self._open_block() if self._booster is None else self._booster
         num_trees = booster.num_trees()
-        booster.update(fobj=self._follow)
+        with at_most(self.threads):
+            booster.update(fobj=self._follow)
         return booster.num_trees() > num_trees
 
     def _follow(self, scores: Array, _: lightgbm.Dataset) -> tuple[Array, Array]:
