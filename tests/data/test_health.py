@@ -157,7 +157,14 @@ def test_rare_and_uneven_classes_are_told() -> None:
     rare = table().with_columns(y=pl.Series([1] * 60 + [0] * (ROWS - 60)))
     found = {f.title: f for f in findings_of(rare)}
     assert found["Few rows of a class"].evidence["rows"] == 60
-    assert "3 of 100" in found["Uneven classes"].sentence
+    assert "'0' is 97 of 100 rows" in found["Uneven classes"].sentence
+
+
+def test_many_classes_are_not_uneven_because_one_is_rare() -> None:
+    many = table().with_columns(y=pl.Series([f"kind {min(i % 21, 19)}" for i in range(ROWS)]))
+    assert "Uneven classes" not in titles(many)
+    mostly = table().with_columns(y=pl.Series(["a", "b", *["c"] * 28] * (ROWS // 30) + ["c"] * 20))
+    assert "Uneven classes" in titles(mostly)
 
 
 def test_columns_left_out_are_listed_with_their_reason() -> None:

@@ -112,6 +112,23 @@ def test_a_number_of_a_person_is_told_as_whose_rows_these_are() -> None:
     assert found["person_id"] == "group"
 
 
+def test_neighbours_that_are_of_one_group_are_in_one_part() -> None:
+    frame = blocks().with_columns(batch=pl.int_range(pl.len()) // 30)
+    assert "time" in leaks(frame).values()
+    assert "time" not in leaks(frame, group="batch").values()
+
+
+def test_a_row_number_that_is_ignored_or_counts_with_time_is_no_leak() -> None:
+    days = pl.datetime_range(
+        pl.datetime(2024, 1, 1), pl.datetime(2026, 1, 1), interval="1h", eager=True
+    )
+    order = np.argsort(Y + RANDOM.normal(0, 0.4, ROWS))  # mostly one kind after the other
+    frame = classes()[order].with_columns(row_id=pl.int_range(pl.len()), at=days.head(ROWS))
+    assert leaks(frame)["row_id"] == "identifier"
+    assert "row_id" not in leaks(frame, ignore=["row_id"])
+    assert "row_id" not in leaks(frame, time="at")
+
+
 def test_a_number_that_orders_the_answers_is_no_group() -> None:
     steps = RANDOM.integers(0, 200, ROWS)
     frame = numbers().with_columns(

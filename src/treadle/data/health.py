@@ -32,7 +32,7 @@ FEWEST_RARE_ROWS = 200
 _SAMPLE_ROWS = 100_000
 _MOSTLY_MISSING = 0.5
 _MISSING_SHIFT = 0.2
-_IMBALANCED = 0.1
+_ONE_SIDED = 0.9
 _SHOWN = 5
 
 
@@ -213,14 +213,18 @@ def _classes(parts: dict[str, pl.DataFrame], target: TargetEncoder) -> Iterator[
             evidence={"class": rarest, "rows": counts[rarest], "of": total},
             action=f"collect more rows of '{rarest}' if you can",
         )
-    if counts[rarest] < _IMBALANCED * total / max(len(counts) - 1, 1):
+    commonest = max(counts, key=lambda name: (counts[name], name))
+    share = counts[commonest] / total
+    if share >= _ONE_SIDED:
         yield Finding(
             severity="note",
             title="Uneven classes",
-            sentence=f"'{rarest}' is {of_100(counts[rarest] / total)} of 100 rows, so a high "
-            "accuracy says little: always answering the frequent class would have it too.",
-            evidence=counts if len(counts) <= 20 else {rarest: counts[rarest]},
-            action="judge by average precision, or say what mistakes cost",
+            sentence=f"'{commonest}' is {of_100(share)} of 100 rows, so a high accuracy says "
+            "little: always answering it would have that, too.",
+            evidence=counts if len(counts) <= 20 else {commonest: counts[commonest]},
+            action="judge by average precision, or say what mistakes cost"
+            if len(counts) == 2
+            else "judge by --metric balanced_accuracy, or say what mistakes cost",
         )
 
 

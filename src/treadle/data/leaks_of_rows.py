@@ -92,9 +92,9 @@ def find_row_leaks(placed: Placed, method: str) -> list[Leak]:
 
     method: how rows were parted, as SplitRule has it
     """
-    found = list(_identifiers(placed))
+    found = [] if method == "time" else list(_identifiers(placed))  # numbers count up with time
     if method not in ("time", "given"):
-        found += _times(placed)
+        found += _times(placed, by_group=method == "group")
     if method not in ("time", "group"):
         found += _groups(placed)
     return found
@@ -104,7 +104,7 @@ def _identifiers(placed: Placed) -> Iterator[Leak]:
     """Yield identifiers whose order, or the ranges they lie in, tell the answer."""
     for column in placed.schema.columns:
         values = placed.rows[column.name]
-        if not _names_rows(column, values):
+        if "as you asked" in column.why or not _names_rows(column, values):
             continue
         order = _order_of(values)
         if order is None:
@@ -158,8 +158,11 @@ def _order_of(values: pl.Series) -> Floats | None:
     return ranks if np.isfinite(ranks).any() else None
 
 
-def _times(placed: Placed) -> Iterator[Leak]:
-    """Yield the times, or the order of rows, in which answers come in blocks."""
+def _times(placed: Placed, *, by_group: bool) -> Iterator[Leak]:
+    """Yield the times, or the order of rows, in which answers come in blocks.
+
+    by_group: rows of one thing, which mostly stand beside each other, are in one part
+    """
     for name, seconds in _moments(placed):
         near, trend = _in_blocks(seconds, placed)
         if near >= _BLOCKS[placed.task] and near >= trend + _BEYOND_A_TREND:
@@ -175,7 +178,7 @@ def _times(placed: Placed) -> Iterator[Leak]:
                 more={"trend": trend},
             )
             return
-    if _is_sorted(placed):
+    if by_group or _is_sorted(placed):
         return
     order = np.arange(placed.rows.height, dtype=np.float64)
     near, trend = _in_blocks(order, placed)
