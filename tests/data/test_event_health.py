@@ -64,3 +64,20 @@ def test_items_that_hardly_come_are_told() -> None:
         }
     )
     assert "Items with few events" in titles(pl.concat([LOG, rare]))
+
+
+def test_what_was_in_hand_before_it_was_bought_is_told() -> None:
+    looks = LOG.with_columns(kind=pl.lit("view"))
+    buys = LOG.with_columns(time=pl.col("time") + 300, kind=pl.lit("purchase"))
+    whole = EventLog.read(pl.concat([looks, buys]), event="kind").frame
+    (finding,) = check_events(whole, ("purchase",))
+    assert finding.title == "Most of what is taken was in hand already"
+    assert finding.severity == "warning" and "'view'" in finding.sentence
+    assert finding.evidence["events"] == finding.evidence["of"]
+
+
+def test_what_was_looked_at_days_before_was_not_in_hand() -> None:
+    looks = LOG.with_columns(kind=pl.lit("view"))
+    buys = LOG.with_columns(time=pl.col("time") + 90_000, kind=pl.lit("purchase"))
+    whole = EventLog.read(pl.concat([looks, buys]), event="kind").frame
+    assert check_events(whole, ("purchase",)) == []

@@ -92,7 +92,7 @@ class TestFindingAFolder:
         notes = " ".join(find_images(two_classes).notes)
         assert "have no class and were left out, loose.png the first" in notes
         assert "1 photo in sub-folders of good/" in notes
-        assert "notes.txt" in notes
+        assert "1 file in good/ left out, notes.txt the first" in notes
         assert "unused/ has no photos" in notes
 
     def test_copies_across_classes_are_conflicting_labels(self, two_classes: Path) -> None:

@@ -13,7 +13,7 @@ from tests.conftest import Finished
 from treadle.api.predict import predict
 from treadle.data import events
 from treadle.data.events import EventEncoder, EventLog
-from treadle.errors import DataError
+from treadle.errors import DataError, OptionError
 from treadle.serve.event_predictor import EventPredictor
 from treadle.serve.predictor import load_predictor
 
@@ -132,7 +132,7 @@ def test_items_that_came_up_only_in_the_test_are_said(tmp_path: Path) -> None:
     late = frame.tail(12).with_columns(item=pl.lit("brand new"), time=pl.col("time") + 10**6)
     pl.concat([frame, late]).write_csv(tmp_path / "log.csv")
     found = treadle.check(tmp_path / "log.csv")
-    words = "12 events of the test are of items that came up only then"
+    words = "12 events of the test are of 1 item that came up only then"
     assert sum(words in sentence for sentence in found["sentences"]) == 1
 
 
@@ -159,7 +159,9 @@ class TestPredicting:
         found, notes = predictor.answer(changed(rows, user, "item", "unheard of"))
         own = found.filter(pl.col("user") == user)
         assert own.height == 10
-        assert own["problem"].unique().to_list() == ["nothing this user did is known to the model"]
+        assert own["problem"].unique().to_list() == [
+            "nothing this user did is known to the model: these are popular now"
+        ]
         assert any("such as 'unheard of': they are passed over" in note for note in notes)
         others = found.filter(pl.col("user") != user).drop("problem")
         assert others.equals(predictor.predict(rows).filter(pl.col("user") != user))
@@ -199,6 +201,14 @@ class TestPredicting:
         with pytest.raises(DataError, match=f"there is no column '{column}'"):
             predictor.predict(event_run.tested.drop(column))
 
+    def test_a_run_gives_as_many_suggestions_as_are_asked_for(self, event_run: Finished) -> None:
+        rows = event_run.tested.head(60)
+        run = treadle.load(event_run.path)
+        assert run.predict(rows, top=3)["rank"].max() == 3
+        assert run.predict(rows)["rank"].max() == 10
+        with pytest.raises(OptionError, match="0 suggestions were asked for"):
+            run.predict(rows, top=0)
+
     def test_a_log_without_rows_is_refused(
         self, predictor: EventPredictor, event_run: Finished
     ) -> None:
@@ -221,3 +231,43 @@ class TestPredicting:
 
 def test_an_encoder_made_of_a_log_knows_its_items_alone() -> None:
     assert EventEncoder.fit(EventLog.of(log(*PLAIN))).items == ("milk", "tea")
+
+
+def checked(frame: pl.DataFrame, tmp_path: Path) -> str:
+    frame.write_csv(tmp_path / "log.csv")
+    return " ".join(treadle.check(tmp_path / "log.csv")["sentences"])
+
+
+def test_columns_that_are_not_learned_from_are_said_and_a_low_rating_counts(tmp_path: Path) -> None:
+    rated = small.purchases().with_columns(rating=pl.lit(2), row_nr=pl.lit(1))
+    told = checked(rated, tmp_path)
+    assert "Not learned from: 'rating'. Who, what and when is all that counts." in told
+    assert "an item with a low 'rating' counts as taken like any other" in told
+    assert "Not learned from" not in checked(small.purchases(), tmp_path)
+
+
+def test_items_are_counted_once_and_for_all(tmp_path: Path) -> None:
+    frame = small.purchases()
+    late = frame.tail(12).with_columns(item=pl.lit("brand new"), time=pl.col("time") + 10**6)
+    assert "of 120 users and 31 items" in checked(pl.concat([frame, late]), tmp_path)
+
+
+def test_a_log_in_which_all_comes_again_is_refused_by_what_it_lacks(tmp_path: Path) -> None:
+    """Every user has had every item long before the test: nothing new is left to be foreseen."""
+    rows = [
+        (f"u{user}", f"i{(round_ + user) % 3}", 1_600_000_000 + 86_400 * round_ + user)
+        for round_ in range(40)
+        for user in range(20)
+    ]
+    frame = pl.DataFrame(rows, schema=["user", "item", "time"], orient="row")
+    frame.write_csv(tmp_path / "log.csv")
+    with pytest.raises(DataError) as error:
+        treadle.check(tmp_path / "log.csv")
+    assert "the test part holds only 0 moments" in str(error.value)
+    assert "items that the user had taken before" in str(error.value)
+
+
+def test_a_deep_look_at_a_log_says_that_it_finds_no_more(tmp_path: Path) -> None:
+    small.purchases().write_csv(tmp_path / "log.csv")
+    told = treadle.check(tmp_path / "log.csv", deep=True)["sentences"]
+    assert told[-1] == "Of a log of events this is all: --deep finds no more there."

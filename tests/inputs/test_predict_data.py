@@ -16,6 +16,8 @@ from hypothesis import strategies as st
 import treadle
 from tests.inputs.rows import changed, lines, sound, write
 from treadle.api.predict import predict
+from treadle.data.cells import column_problems
+from treadle.data.columns import infer_schema
 from treadle.data.read import read_tables
 from treadle.data.spreadsheet import is_formula, mark_formulas, unmark_formulas, unmark_name
 from treadle.errors import UserError
@@ -174,3 +176,13 @@ def test_what_is_marked_is_unmarked_to_the_letter(cells: list[str]) -> None:
     assert unmark_formulas(marked)[0].equals(frame)
     for cell, written in zip(cells, marked["c"], strict=True):
         assert unmark_name(written) == cell and is_formula(cell) == (written != cell)
+
+
+def test_a_column_that_the_model_uses_already_is_not_proposed_for_a_missing_one() -> None:
+    schema = infer_schema(
+        pl.DataFrame({"pirat": [1.5, 2.5], "hirat": [0.5, 1.5], "y": [1, 2]}), "y"
+    )
+    ((_, hint),) = column_problems(pl.DataFrame({"hirat": [0.5]}), schema)
+    assert "did you mean" not in hint
+    ((_, hint),) = column_problems(pl.DataFrame({"hirat": [0.5], "pi_rat": [1.5]}), schema)
+    assert "did you mean 'pi_rat'?" in hint

@@ -100,3 +100,32 @@ def test_tensors_alone_bring_a_baseline_back(way: type[RecentPopularity]) -> Non
     other = way(4)
     other.load_state_dict(fitted.state_dict())
     assert after(other, 2) == after(fitted, 2)
+
+
+def random_log(users: int, items: int, events: int) -> tuple[Tensor, Tensor, Tensor]:
+    drawn = torch.Generator().manual_seed(3)
+    rows = torch.randint(1, items + 1, (users, events), generator=drawn).tolist()
+    return log(*rows)
+
+
+@pytest.mark.parametrize("way", [DecayedTransitions, Ease])
+def test_short_histories_are_summed_to_what_the_whole_product_gives(
+    way: type[DecayedTransitions] | type[Ease], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(item_baselines, "HEAD_ITEMS", 60)
+    fitted = way.fit(*random_log(50, 80, 9), 80)
+    histories = torch.tensor([[0, 0, 0, 5], [0, 7, 7, 80], [9, 3, 9, 9]])
+    times = torch.zeros(histories.shape).double()
+    summed = fitted.scores(histories, times, torch.ones_like(histories))
+    monkeypatch.setattr(item_baselines, "_FEW", 1_000_000)
+    product = fitted.scores(histories, times, torch.ones_like(histories))
+    assert product.abs().max() > 0.005
+    assert torch.allclose(summed, product, atol=1e-6)
+
+
+def test_ease_of_few_users_is_ease_of_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    few = random_log(12, 40, 6)
+    by_users = Ease.fit(*few, 40, regularization=20.0).table
+    monkeypatch.setattr(item_baselines, "_USERS_AT_ONCE", 5)  # too few for the short way
+    assert torch.allclose(by_users, Ease.fit(*few, 40, regularization=20.0).table, atol=1e-6)
+    assert by_users.abs().max() > 0.01

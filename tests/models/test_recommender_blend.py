@@ -1,5 +1,6 @@
 """The weights of the blend."""
 
+import pytest
 import torch
 from torch import Tensor
 
@@ -55,6 +56,8 @@ def test_begins_as_the_network_and_ends_with_what_helps() -> None:
     assert before < 0.5 and after == 1
     assert abs(finding.weights["network"]) < finding.weights["transitions"]
     assert finding.cases == 60
+    assert sum(finding.shares.values()) == pytest.approx(1)
+    assert max(finding.shares, key=lambda name: finding.shares[name]) != "network"
 
 
 def test_weights_are_the_same_whatever_they_start_from() -> None:

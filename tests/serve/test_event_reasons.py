@@ -87,6 +87,11 @@ def test_titles_are_said_where_there_are_some() -> None:
     assert found == ["because of: 181", "because of: Star Wars (1977)"]
 
 
+def test_an_item_that_was_looked_at_and_is_suggested_says_so() -> None:
+    found = because([2, 1], ["50", "181"], {}, suggested=2)
+    assert found == ["because of: 181, which was looked at already", "because of: 50"]
+
+
 def test_suggestions_stay_what_they_were_and_are_owed_to_items_of_the_past(
     event_run: Finished,
 ) -> None:

@@ -9,8 +9,10 @@ import polars as pl
 
 from treadle.api.options import FitOptions
 from treadle.api.table_data import read_table
-from treadle.costs import parse_costs
+from treadle.contracts import Batch
+from treadle.costs import Costs, parse_costs
 from treadle.data.events import EncodedLog, EventEncoder, EventLog
+from treadle.data.events_columns import words_of
 from treadle.data.events_windows import moment_cases
 from treadle.data.item_titles import Titles, titles_of
 from treadle.data.item_worth import ItemWorth, item_worth
@@ -24,6 +26,9 @@ if TYPE_CHECKING:
 TEST_SHARE = 0.15
 VALIDATION_SHARE = 0.1
 LEAST_CASES = 20
+ROW_WORDS = {"row", "rows", "rownames", "index", "unnamed", "nr", "no", "number", "0"}
+RATING_WORDS = {"rating", "ratings", "rate", "stars", "score", "grade", "feedback", "bewertung"}
+"""Words for columns that tell how much an item was liked."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +39,7 @@ class EventData:
     validation, test: the moments to be foreseen, each with the history before it
     titles: what people call the items, where that is known
     worth:  what they bring, where that was said
+    notes:  all that is to be said of the log; split_notes: of these, how it was parted
     """
 
     log: EventLog
@@ -44,6 +50,7 @@ class EventData:
     test: Cases
     cuts: tuple[float, float]
     notes: list[str]
+    split_notes: list[str]
     titles: Titles
     worth: ItemWorth | None = None
 
@@ -58,6 +65,11 @@ class EventData:
             "validation": len(self.validation.start),
             "test": len(self.test.start),
         }
+
+    @property
+    def looked_at(self) -> tuple[pl.DataFrame, tuple[str, ...]]:
+        """What `check_events` looks at: the log, and the kinds of events that are foreseen."""
+        return self.log.frame, self.encoder.goal_kinds
 
     def item_counts(self) -> Tensor:
         """Return how often each item comes in the train part, float32 [I]."""
@@ -83,21 +95,25 @@ def prepare_events(options: FitOptions, frame: Any = None) -> EventData:
     encoder = EventEncoder.fit(past)
     everything = encoder.encode(log)
     known = everything.before(cut)
-    validation, _ = moment_cases(known, validation_cut)
+    validation, not_seen = moment_cases(known, validation_cut)
     test, said = moment_cases(everything, cut)
-    _check_cases(len(validation["start"]), len(test["start"]))
+    _check_cases(("validation", validation, not_seen), ("test", test, said))
     days = (float(log.frame["time"].max()) - float(log.frame["time"].min())) / 86_400  # type: ignore[arg-type]
-    notes = [
-        *read.notes,
-        *log.notes,
-        *titles.notes,
-        *encoder.notes,
-        f"{log.frame.height:,} events of {log.frame['user'].n_unique():,} users and "
-        f"{len(encoder.items):,} items over {days:,.0f} days.",
+    split_notes = [
         f"All before {_day(cut)} is known, the last tenth of it for validation; what came after "
         "is the test: at each moment the next item is to be foreseen from what came before.",
         *said,
         *_came_later(log, encoder),
+    ]
+    notes = [
+        *read.notes,
+        *log.notes,
+        *titles.notes,
+        *_unused(read.frame, log, titles, asked),
+        *encoder.notes,
+        f"{log.frame.height:,} events of {log.frame['user'].n_unique():,} users and "
+        f"{log.frame['item'].n_unique():,} items over {days:,.0f} days.",
+        *split_notes,
     ]
     return EventData(
         log=log,
@@ -108,6 +124,7 @@ def prepare_events(options: FitOptions, frame: Any = None) -> EventData:
         test=Cases(**test),
         cuts=(validation_cut, cut),
         notes=notes,
+        split_notes=split_notes,
         titles=titles,
         worth=worth,
     )
@@ -132,23 +149,49 @@ def _log_and_cut(options: FitOptions, frame: pl.DataFrame) -> tuple[EventLog, fl
 
 def _came_later(log: EventLog, encoder: EventEncoder) -> list[str]:
     """Return a sentence on the events of items that were not there before the test, or nothing."""
-    count = int((~log.frame["item"].is_in(list(encoder.items))).sum())
-    if not count:
+    new = log.frame["item"].filter(~log.frame["item"].is_in(list(encoder.items)))
+    if not len(new):
         return []
+    items = "1 item" if new.n_unique() == 1 else f"{new.n_unique():,} items"
     return [
-        f"{count:,} events of the test are of items that came up only then: nobody could suggest "
-        "them, so they are not counted, neither for nor against."
+        f"{len(new):,} events of the test are of {items} that came up only then: "
+        "nobody could suggest them, so they are not counted, neither for nor against."
     ]
 
 
-def _check_cases(validation: int, test: int) -> None:
+def _unused(frame: pl.DataFrame, log: EventLog, titles: Titles, asked: Costs | None) -> list[str]:
+    """Return a sentence on the columns that are not learned from, or nothing."""
+    used = {*log.columns.model_dump().values(), titles.column}
+    used |= {*asked.columns} if asked else set()
+    names = [name for name in frame.columns if name not in used and set(words_of(name)) - ROW_WORDS]
+    if not names:
+        return []
+    shown = ", ".join(f"'{name}'" for name in names[:6]) + (", …" if len(names) > 6 else "")
+    said = f"Not learned from: {shown}. Who, what and when is all that counts."
+    rated = [name for name in names if not RATING_WORDS.isdisjoint(words_of(name))]
+    if rated:
+        said += (
+            f" So an item with a low '{rated[0]}' counts as taken like any other: leave such rows "
+            "out if they should not count."
+        )
+    return [said]
+
+
+def _check_cases(*parts: tuple[str, Batch, list[str]]) -> None:
     problems = [
         (
-            f"the {name} part holds only {count} moments of users who were there before.",
-            f"At least {LEAST_CASES} are needed: give a longer log, or more users who come back.",
+            f"the {name} part holds only {len(cases['start'])} moments at which something new is "
+            "to be foreseen for a user who was there before.",
+            " ".join(
+                [
+                    f"At least {LEAST_CASES} are needed: give a longer log, or more users who come "
+                    "back.",
+                    *(f"Of this part, {line}" for line in not_tested),
+                ]
+            ),
         )
-        for name, count in (("validation", validation), ("test", test))
-        if count < LEAST_CASES
+        for name, cases, not_tested in parts
+        if len(cases["start"]) < LEAST_CASES
     ]
     if problems:
         raise DataError.of(problems)

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from treadle.api.event_data import EventData
+from treadle.api.event_mix import (
+    NAMES,
+    WAYS,
+    Weighed,
+    blend_tables,
+    choose_baselines,
+    counts_in_words,
+    tables_for,
+    weighed,
+)
 from treadle.api.event_money import event_money
 from treadle.api.kept_rows import keep_measures
+from treadle.api.measure import without_a_mistake
 from treadle.api.member import summary
 from treadle.api.options import FitOptions
 from treadle.api.result import write_result
@@ -17,27 +28,18 @@ from treadle.data.event_health import check_events
 from treadle.folder import RunFolder
 from treadle.goal import REPORTED, Metric
 from treadle.loop.journal import Journal
-from treadle.models.baseline_choice import BASELINES, Choice, choose
-from treadle.models.item_baselines import Ease
+from treadle.models.baseline_choice import Choice
 from treadle.models.ranking import Cases, Scorer, paired_interval, ranking_metrics
-from treadle.models.recommender_blend import BLEND_REGULARIZATION, MEMBERS, RecommenderBlend
+from treadle.models.recommender_blend import (
+    MEMBERS,
+    RecommenderBlend,
+)
 from treadle.report.sentences import SIMPLE_WAYS
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from treadle.data.events import EncodedLog
     from treadle.models.recommender import Recommender
-
-NAMES = ("decayed transitions", "EASE", "recent popularity")
-WAYS = {
-    "network": "the sequence model",
-    "transitions": "what usually comes next",
-    "ease": "what is taken together",
-    "recent_ease": "what was taken together of late",
-    "popularity": "what is popular now",
-}
-"""What the answer is mixed of, in words."""
 
 
 def finish(
@@ -53,11 +55,11 @@ def finish(
     network.cpu().eval()
     k, seed = int(metric.name.split("@")[1]), options.seed
     choices = choose_baselines(data, seed)
-    blend = _weighed(data, network, choices, seed, journal)
-    validated = _validated(blend, data, metric, seed)
+    blend, mix, alone = weighed(data, network, choices, k, seed, journal)
+    validated = _validated(blend, data, metric, mix, seed)
     seen = where_events_fail(data, blend, k, seed)
     rivals = tables_for(data.known, data.num_items, choices)
-    served = blend.refitted(*blend_tables(data.known, data.num_items, choices))
+    served = blend.refitted(*blend_tables(data.known, data.num_items, choices, alone))
     write_model(folder, data, network, served, choices)
     ours = measure(served, data.test, k, seed)
     keep_measures(folder, *_moments(data), {name: each.numpy() for name, each in ours.items()})
@@ -67,7 +69,7 @@ def finish(
         for name, scorer in zip(NAMES, rivals, strict=True)
     ]
     _say_comparison(journal, metric, baselines)
-    folder.write_json("findings.json", _findings(data, blend, baselines) | seen)
+    folder.write_json("findings.json", _findings(data, mix, baselines) | seen)
     told: Json = {}
     if data.worth is not None:
         simple = dict(zip(NAMES, rivals, strict=True))
@@ -96,31 +98,13 @@ def _moments(data: EventData) -> tuple[list[str], list[float]]:
     return [names[user] for user in cases.group.tolist()], cases.times[cases.end].tolist()
 
 
-def _weighed(
-    data: EventData,
-    network: Recommender,
-    choices: dict[str, Choice],
-    seed: int,
-    journal: Journal,
-) -> RecommenderBlend:
-    """Return the network and the simple ways, weighed on the validation moments."""
-    blend = RecommenderBlend(network, *blend_tables(data.train, data.num_items, choices))
-    finding = blend.fit_weights(data.validation, seed=seed)
-    weights = ", ".join(f"{WAYS[name]} {weight:.2f}" for name, weight in finding.weights.items())
-    journal.say(
-        "blend",
-        f"the sequence model and the simple ways were weighed together on validation: {weights}.",
-        weights=finding.weights,
-        cases=finding.cases,
-    )
-    return blend
-
-
-def _validated(blend: RecommenderBlend, data: EventData, metric: Metric, seed: int) -> float:
+def _validated(
+    blend: RecommenderBlend, data: EventData, metric: Metric, weighed: Weighed, seed: int
+) -> float:
     """Return the metric on validation; for NDCG with weights found on other moments."""
     k = int(metric.name.split("@")[1])
-    if metric.name.startswith("ndcg"):
-        return float(blend.cross_fitted_ndcg(data.validation, k=k, seed=seed).mean())
+    if metric.name.startswith("ndcg") and weighed.ndcg is not None:
+        return weighed.ndcg
     return float(ranking_metrics(blend, data.validation, k=k, seed=seed)[metric.name].mean())
 
 
@@ -140,32 +124,6 @@ def _compared(
         "difference": apart[metric.name],
         "differences": apart,
     }
-
-
-def choose_baselines(data: EventData, seed: int) -> dict[str, Choice]:
-    """Return each simple way with the settings that rank validation best."""
-    log = data.train
-    return {
-        name: choose(
-            name, log.items, log.times, log.users, data.num_items, data.validation, seed=seed
-        )
-        for name in NAMES
-    }
-
-
-def tables_for(log: EncodedLog, num_items: int, choices: dict[str, Choice]) -> list[Any]:
-    """Return the simple ways fitted on a log, in the order in which a blend takes them."""
-    return [
-        BASELINES[name](log.items, log.times, log.users, num_items, **choices[name].settings)
-        for name in NAMES
-    ]
-
-
-def blend_tables(log: EncodedLog, num_items: int, choices: dict[str, Choice]) -> list[Any]:
-    """Return the simple ways as the blend takes them: its EASE is held back more than a rival's."""
-    transitions, _, popularity = tables_for(log, num_items, choices)
-    ease = Ease.fit(log.items, log.times, log.users, num_items, regularization=BLEND_REGULARIZATION)
-    return [transitions, ease, popularity]
 
 
 def measure(scorer: Scorer, cases: Cases, k: int, seed: int) -> dict[str, Tensor]:
@@ -211,6 +169,8 @@ def _means(values: dict[str, Tensor]) -> dict[str, float]:
 def _with_interval(values: Tensor, users: Tensor, seed: int) -> Json:
     """Return the mean and its 95 % interval; whole users are drawn, for theirs hang together."""
     mean, low, high = paired_interval(values, users, seed=seed)
+    if mean == low == high == 1.0:
+        low = without_a_mistake(len(users.unique()))
     return {"test": mean, "low": low, "high": high}
 
 
@@ -227,8 +187,7 @@ def _say_comparison(journal: Journal, metric: Metric, baselines: list[Json]) -> 
         )
 
 
-def _findings(data: EventData, blend: RecommenderBlend, baselines: list[Json]) -> Json:
-    weights = zip(MEMBERS, blend.weights.tolist(), strict=True)
+def _findings(data: EventData, weighed: Weighed, baselines: list[Json]) -> Json:
     columns = data.encoder.columns.model_dump()
     return {
         "target": columns["item"],
@@ -237,21 +196,32 @@ def _findings(data: EventData, blend: RecommenderBlend, baselines: list[Json]) -
             for role, name in columns.items()
             if name
         ],
-        "split_sentences": data.notes[-3:],
+        "split_sentences": data.split_notes,
         "members": [
-            {"name": WAYS[name], "metric_validation": None, "sentence": f"counts {weight:.2f}"}
-            for name, weight in weights
+            {
+                "name": WAYS[name],
+                "metric_validation": None,
+                "sentence": f"moves the order of items by {words}",
+            }
+            for name, words in counts_in_words(weighed).items()
         ],
         "baselines": baselines,
-        "health": [finding.model_dump(mode="json") for finding in check_events(data.log.frame)],
+        "health": [finding.model_dump(mode="json") for finding in check_events(*data.looked_at)],
     }
 
 
+def _is_clear(line: Json) -> bool:
+    """Return whether it is surely better than a simple way by any metric: the first told too."""
+    return any(apart["low"] > 0 for apart in line["differences"].values())
+
+
 def _advice(baselines: list[Json]) -> list[str]:
-    close = [SIMPLE_WAYS[line["name"]] for line in baselines if line["difference"]["low"] <= 0]
+    close = [SIMPLE_WAYS[line["name"]] for line in baselines if not _is_clear(line)]
     if not close:
         return []
+    *early, last = close
+    named = f"{', '.join(early)} and than {last}" if early else last
     return [
-        f"The result is not clearly better than {', '.join(close)}: with this little data the "
-        "simple way does as well. More events of returning users would help most."
+        f"The result is not clearly better than {named}: here the simple way does as well. More "
+        "events of returning users may change that."
     ]

@@ -72,7 +72,7 @@ def look(options: FitOptions, frame: Any = None) -> Json:
             if name
         ],
         "rows": data.sizes(),
-        "findings": [finding.model_dump(mode="json") for finding in check_events(data.log.frame)],
+        "findings": [finding.model_dump(mode="json") for finding in check_events(*data.looked_at)],
     }
 
 
@@ -84,7 +84,7 @@ def _say_data(
 ) -> None:
     for sentence in data.notes:
         journal.say("data", sentence)
-    say_findings(journal, check_events(data.log.frame))
+    say_findings(journal, check_events(*data.looked_at))
     plan = folder.plan or {}
     folder.write_json(
         "plan.json", plan | {"task": "next_item", "metric": metric.name, "rows": data.sizes()}
@@ -130,6 +130,7 @@ def events_training(
         sayings=sayings,
         sight=EventSight(network, evaluate.cases, data.item_counts(), metric.name, options.seed),
     )
+    training.rows_called = f"stretches of up to {network.config.history_length + 1} events"
     if of_vectors is not None:
         training.state.optimizers["item_vectors"] = of_vectors
     return network, training

@@ -50,9 +50,11 @@ def column_problems(frame: pl.DataFrame, schema: Schema) -> list[tuple[str, str]
     """Return which used columns are absent or hold another type, each with what to do."""
     problems = []
     kinds = frame.schema  # once: a frame makes it anew each time it is asked
+    needed = {column.name for column in schema.used()}
+    others = [name for name in frame.columns if name not in needed]  # what may be misspelled
     for column in schema.used():
         if column.name not in kinds:
-            hint = did_you_mean(column.name, frame.columns)
+            hint = did_you_mean(column.name, others)
             problems.append(
                 (f"The column '{column.name}' is missing.", f"{hint}the model needs it")
             )

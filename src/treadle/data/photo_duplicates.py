@@ -141,7 +141,8 @@ def _told(
         yield Finding(
             severity="warning",
             title="Photos that look the same have different labels",
-            sentence=f"{len(differing):,} pairs of photos{sampled} look the same and have "
+            sentence=f"{_many(len(differing), 'pair')} of photos{sampled} "
+            f"{'looks the same and has' if len(differing) == 1 else 'look the same and have'} "
             f"different labels: {told}.",
             evidence={"pairs": len(differing)},
             action="look at each pair: at most one of the labels can be right",
@@ -168,11 +169,16 @@ def _told(
         yield Finding(
             severity="note",
             title="Photos that look the same",
-            sentence=f"{count:,} photos of training{sampled} look the same as another one there, "
+            sentence=f"{_many(count, 'photo')} of training{sampled} "
+            f"{'looks' if count == 1 else 'look'} the same as another one there, "
             f"such as {names[one]} and {names[other]}.",
             evidence={"photos": count},
             action="keep one of each where it is the same picture saved again",
         )
+
+
+def _many(count: int, noun: str) -> str:
+    return f"1 {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 def _shared(name: str, count: int, total: int, example: str, sampled: str) -> Finding:

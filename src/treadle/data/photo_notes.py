@@ -81,9 +81,10 @@ def on_folders(root: Path, found: Mapping[Path, Sequence[Path]]) -> list[str]:
             notes.append(f"The folder {folder.name}/ has no photos and is no class.")
         others = [e for e in entries(folder) if e.is_file() and not is_photo(e)]
         if others:
+            are = "1 file in" if len(others) == 1 else f"{len(others):,} files in"
             notes.append(
-                f"{len(others):,} files in {folder.name}/ are no photos and were left out, "
-                f"{others[0].name} the first."
+                f"{are} {folder.name}/ left out, {others[0].name} the first: photos are read from "
+                "JPEG, PNG, WebP, BMP and TIFF."
             )
     return notes
 

@@ -22,6 +22,8 @@ from torch import Tensor, nn
 
 HEAD_ITEMS = 5000
 _USERS_AT_ONCE = 4096
+_FEW = 10
+"""Histories shorter than a tenth of the table are summed row by row, not as a product."""
 
 
 class RecentPopularity(nn.Module):
@@ -126,17 +128,35 @@ class Ease(nn.Module):
         self = cls(num_items)
         self.head.copy_(_head(items, num_items))
         place = _places(self.head, num_items)[items]
-        gram = torch.zeros(len(self.head), len(self.head))  # H H
-        for taken in _taken_by_users(place, users, len(self.head)):
-            gram += taken.T @ taken
-        gram.diagonal().add_(regularization)
-        inverse = torch.linalg.inv(gram)
+        inverse = _inverse(place, users, len(self.head), regularization)
         self.table.copy_(-inverse / inverse.diagonal())
         self.table.fill_diagonal_(0)
         return self
 
     def scores(self, items: Tensor, times: Tensor, kinds: Tensor) -> Tensor:
         return _folded(items, torch.ones(items.shape), self.table, self.head, self.num_items, True)
+
+
+def _inverse(place: Tensor, users: Tensor, size: int, regularization: float) -> Tensor:
+    """Return P = (XᵀX + λI)⁻¹, float32 [H, H]; where users are few, by way of XXᵀ.
+
+    Source: Woodbury, Inverting modified matrices, 1950.
+    """
+    num_users = int((users.diff() != 0).sum()) + 1
+    if num_users <= min(size // 2, _USERS_AT_ONCE):
+        taken = next(_taken_by_users(place, users, size))
+        inner = taken @ taken.T
+        inner.diagonal().add_(regularization)
+        solved = torch.cholesky_solve(taken, torch.linalg.cholesky(inner))
+        inverse = -(taken.T @ solved) / regularization
+        inverse.diagonal().add_(1 / regularization)
+        return inverse
+    gram = torch.zeros(size, size)
+    for taken in _taken_by_users(place, users, size):
+        gram += taken.T @ taken
+    gram.diagonal().add_(regularization)
+    factor, failed = torch.linalg.cholesky_ex(gram)
+    return torch.linalg.inv(gram) if int(failed) else torch.cholesky_inverse(factor)
 
 
 def _taken_by_users(place: Tensor, users: Tensor, size: int) -> Iterator[Tensor]:
@@ -169,6 +189,23 @@ def _folded(
 ) -> Tensor:
     """Return float32 [B, I]: each history's weighted sum of its items' rows of the table."""
     place = _places(head, num_items)[items]  # B T
-    bag = torch.zeros(len(items), len(head) + 1).scatter_add_(1, place, weight)
-    bag = bag[:, :-1].clamp_max(1) if once else bag[:, :-1]
-    return torch.zeros(len(items), num_items).index_copy_(1, head, bag @ table)
+    if place.shape[1] * _FEW <= len(head):
+        sums = _sum_of_rows(place, weight, table, once)
+    else:
+        bag = torch.zeros(len(items), len(head) + 1).scatter_add_(1, place, weight)
+        bag = bag[:, :-1].clamp_max(1) if once else bag[:, :-1]
+        sums = bag @ table
+    return torch.zeros(len(items), num_items).index_copy_(1, head, sums)
+
+
+def _sum_of_rows(place: Tensor, weight: Tensor, table: Tensor, once: bool) -> Tensor:
+    """Return float32 [B, H]: the table's rows at `place` [B, T], weighed and summed."""
+    if once:
+        place = place.sort(1).values
+        again = torch.nn.functional.pad(place.diff() == 0, (1, 0))
+        weight = weight.masked_fill(again, 0)
+    weight = weight.masked_fill(place == len(table), 0)
+    place = place.clamp_max(len(table) - 1)
+    return torch.nn.functional.embedding_bag(
+        place, table, mode="sum", per_sample_weights=weight.contiguous()
+    )

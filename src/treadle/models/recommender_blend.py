@@ -54,11 +54,13 @@ class BlendFinding(Frozen):
     """What the weights came out as, for the journal.
 
     weights:  member → weight
+    shares:   member → how much of what sets items apart is its doing; all sum to 1
     cases:    validation cases they were found on
     log_loss: mean −log probability of a relevant item with them
     """
 
     weights: dict[str, float]
+    shares: dict[str, float]
     cases: int
     log_loss: float
 
@@ -125,6 +127,7 @@ class RecommenderBlend(nn.Module):
         self.weights.copy_(found)
         return BlendFinding(
             weights=dict(zip(MEMBERS, found.tolist(), strict=True)),
+            shares=dict(zip(MEMBERS, _shares_of(evidence, found).tolist(), strict=True)),
             cases=len(evidence.features),
             log_loss=float(_log_loss(evidence, found)),
         )
@@ -175,6 +178,12 @@ def _most_probable(evidence: _Evidence) -> Tensor:
             break
         weights, loss = weights - scale * step, lower
     return weights.float()
+
+
+def _shares_of(evidence: _Evidence, weights: Tensor) -> Tensor:
+    """Return each member's share [M] of the spread of its weighed scores over a case's items."""
+    spread = torch.cat([part.features.std(dim=1) for part in _pieces(evidence)]).mean(0)
+    return _shares((spread * weights.abs())[None])[0]
 
 
 def _penalised(evidence: _Evidence, weights: Tensor) -> float:

@@ -13,9 +13,10 @@ from torch import Tensor
 
 from treadle.contracts import Frozen, Json
 from treadle.data.events import EventEncoder, EventLog
+from treadle.data.events_columns import EventColumns
 from treadle.data.events_windows import latest_cases
 from treadle.data.frames import to_frame
-from treadle.errors import DataError
+from treadle.errors import DataError, OptionError, did_you_mean
 from treadle.models.item_baselines import DecayedTransitions, Ease, RecentPopularity
 from treadle.models.ranking import Cases, top_items
 from treadle.models.recommender import Recommender, RecommenderConfig
@@ -63,7 +64,8 @@ class EventPredictor:
 
         reasons: how many items of the past are named for each suggestion, in `reason_1` …
 
-        Raises: DataError when the log lacks a column, has no rows, or times that are none.
+        Raises: DataError when the log lacks a column, has no rows, or times that are none;
+        OptionError where fewer than one suggestion is asked for.
         """
         return self.answer(data, top=top, reasons=reasons)[0]
 
@@ -80,8 +82,12 @@ class EventPredictor:
         tell: hears how long reasons take, before they are done
         """
         check_count(reasons)
+        if top < 1:
+            raise OptionError(f"{top} suggestions were asked for.", "Ask for one or more.")
         columns = self.encoder.columns
-        log = EventLog.read(to_frame(data), **columns.model_dump())
+        frame = to_frame(data)
+        _check_columns(columns, frame.columns)
+        log = EventLog.read(frame, **columns.model_dump())
         if not log.frame.height and not log.lost_users:
             raise DataError(
                 "the log has no rows that name a user.",
@@ -129,7 +135,10 @@ class EventPredictor:
         finds, began, found = EventReasons(self.scorer), time.monotonic(), []
         for case, suggested in enumerate(codes):
             strongest = finds.strongest(cases, case, suggested, count)
-            words = [because(items, self.encoder.items, self.titles) for items in strongest]
+            words = [
+                because(items, self.encoder.items, self.titles, code)
+                for items, code in zip(strongest, suggested.tolist(), strict=True)
+            ]
             found.append([dict(zip(reason_names(count), one, strict=False)) for one in words])
             if case + 1 == FIRST_FEW:
                 tell_how_long(tell, f"{len(codes):,} users", FIRST_FEW, len(codes), began)
@@ -147,6 +156,20 @@ class EventPredictor:
         ]
 
 
+def _check_columns(columns: EventColumns, given: list[str]) -> None:
+    """Raise DataError with every column that the model learned from and a log lacks."""
+    problems = [
+        (
+            f"there is no column '{name}', which the model learned from.",
+            did_you_mean(name, given) + f"The columns are: {', '.join(given[:20])}.",
+        )
+        for name in columns.model_dump().values()
+        if name is not None and name not in given
+    ]
+    if problems:
+        raise DataError.of(problems)
+
+
 def _titles(given: Any, items: tuple[str, ...]) -> dict[str, str]:
     """Return what items are called, as a model keeps it: a title or nothing for each item."""
     if given is None:
@@ -156,7 +179,7 @@ def _titles(given: Any, items: tuple[str, ...]) -> dict[str, str]:
     return {item: title for item, title in zip(items, given, strict=True) if type(title) is str}
 
 
-_NOTHING_KNOWN = "nothing this user did is known to the model"
+_NOTHING_KNOWN = "nothing this user did is known to the model: these are popular now"
 _NOT_WHOLE = "no row of this user has both an item and a time"
 _SCHEMA = {
     "user": pl.String,

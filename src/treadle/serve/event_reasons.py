@@ -66,13 +66,20 @@ class EventReasons:
         ]
 
 
-def because(items: list[int], names: Sequence[str], titles: Mapping[str, str]) -> list[str]:
+def because(
+    items: list[int], names: Sequence[str], titles: Mapping[str, str], suggested: int = 0
+) -> list[str]:
     """Return "because of: Star Wars (1977)" for each item, by its title where it has one.
 
     items: codes; names: name of each code of the catalogue, from code 1 on
+    suggested: the code of what is suggested: it may itself be in the past, looked at and not taken
     """
     named = [names[code - 1] for code in items]
-    return [f"because of: {titles.get(name, name)}" for name in named]
+    itself = [", which was looked at already" if code == suggested else "" for code in items]
+    return [
+        f"because of: {titles.get(name, name)}{own}"
+        for name, own in zip(named, itself, strict=True)
+    ]
 
 
 def _without(past: Histories, items: Tensor) -> Histories:
