@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from tests import small
 from treadle.api.kept_rows import NAME
 from treadle.cli.main import main
 from treadle.errors import OptionError, RunError
+from treadle.folder import RunFolder
 
 
 def fit(out: Path, frame: pl.DataFrame, **options: Any) -> Path:
@@ -48,6 +50,19 @@ def test_what_was_asked_differently_is_told(place: Path) -> None:
     told = treadle.compare(place / "whole", place / "poor")["others"][0]
     expected = {"option": "ignore", "first": [], "other": ["age", "city", "paid"]}
     assert told["asked"] == [expected] and told["same_data"] is True
+
+
+def test_money_is_told_with_its_unit_and_the_time_with_that_of_other_settings(
+    place: Path, tmp_path: Path
+) -> None:
+    money = {"unit": "€", "per": "year", "model": {"cost": 31_900.0, "low": 2.0, "high": 4.0}}
+    for name, more in {"one": {}, "other": {"tune": {"seconds": 640.0}}}.items():
+        run = RunFolder(Path(shutil.copytree(place / "whole", tmp_path / name)))
+        run.write_json("result.json", {**(run.result or {}), "money": money, **more})
+    page = tmp_path / "beside.html"
+    with pytest.raises(SystemExit):
+        main(["report", str(tmp_path / "one"), str(tmp_path / "other"), "--out", str(page)])
+    assert "€31,900 a year" in page.read_text() and "11 minutes" in page.read_text()
 
 
 def test_equal_runs_cannot_be_told_apart(place: Path) -> None:

@@ -99,7 +99,7 @@ def test_the_parts_stay_and_the_source_is_not_written_to(tmp_path: Path) -> None
     found = treadle.check(tmp_path / "data.csv", target="left", corrections=path)
     plain = treadle.check(tmp_path / "data.csv", target="left")
     assert found["rows"] == plain["rows"]
-    assert any("12 corrections" in sentence for sentence in found["sentences"])
+    assert ["12 corrections" in sentence for sentence in found["sentences"]].count(True) == 1
     assert (tmp_path / "data.csv").read_bytes() == before
 
 
@@ -113,6 +113,13 @@ def test_the_next_run_says_what_they_brought_beside_the_run_before(tmp_path: Pat
     treadle.fit(data, out=tmp_path / "runs" / "plain", **common)
     again = treadle.fit(data, out=tmp_path / "runs" / "again", corrections=path, **common)
     assert "8 corrected answers" in _brought(again.path) and "in plain" in _brought(again.path)
+    assert "asked with another" not in _brought(again.path)
+    treadle.fit(data, out=tmp_path / "runs" / "other", **common | {"until": "3 epochs"})
+    third = treadle.fit(data, out=tmp_path / "runs" / "third", corrections=path, **common)
+    assert "in plain" in _brought(third.path)  # not the last one, but asked alike
+    longer = common | {"until": "2 epochs"}
+    fourth = treadle.fit(data, out=tmp_path / "runs" / "fourth", corrections=path, **longer)
+    assert "was asked with another --until" in _brought(fourth.path)
     marks = [
         pl.read_json(run.path / "data.json")["fingerprint"][0]["sha256"] for run in (alone, again)
     ]

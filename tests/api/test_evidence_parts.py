@@ -59,6 +59,7 @@ def test_a_leak_is_taken_over_from_the_look_at_the_data() -> None:
     other = SimpleNamespace(title="Missing cells", evidence={})
     found = leak_among([other, SimpleNamespace(title=LEAK, evidence=evidence)])
     assert found is not None and found.name == "the column 'paid'" and found.right == 0.999
+    assert found.next is None  # nobody measured it
     assert leak_among([other]) is None
 
 

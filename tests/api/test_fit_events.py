@@ -11,6 +11,7 @@ import pytest
 import treadle
 from tests import small
 from tests.conftest import Finished
+from treadle.api import event_mix
 from treadle.errors import UserError
 from treadle.loop import checkpoint
 
@@ -119,3 +120,25 @@ def test_vectors_of_very_many_items_are_updated_row_by_row_and_as_well(
     # With so few items a batch meets them all, and then RowAdam does what AdamW does.
     assert found["sparse"] == pytest.approx(found["dense"], abs=0.02)
     assert found["sparse"] > 0.7  # it starts at .59
+
+
+def test_one_simple_way_answers_alone_where_it_is_surely_better(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(event_mix, "better_alone", lambda *_, **__: "EASE")
+    log = tmp_path / "log.csv"
+    small.purchases().write_csv(log)
+    run = treadle.fit(log, until="1 epoch", threads=1, engine="eager", out=tmp_path / "run")
+    assert run.result["blend"] == {
+        "network": 0.0,
+        "transitions": 0.0,
+        "ease": 1.0,
+        "recent_ease": 0.0,
+        "popularity": 0.0,
+    }
+    (line,) = [one["sentence"] for one in run.journal if one["topic"] == "blend"]
+    assert "it alone answers" in line.lower()
+    same = next(one for one in run.result["baselines"] if one["name"] == "EASE")
+    assert same["difference"]["test"] == 0
+    assert any("simple way does as well" in one for one in run.result["advice"])
+    assert run.predict(small.purchases().head(60))["rank"].max() == 10

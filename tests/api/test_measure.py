@@ -38,6 +38,15 @@ def test_an_interval_holds_the_figure_and_narrows_with_more_rows() -> None:
     assert widths[0] / widths[1] == pytest.approx(5, rel=0.3)  # the root of 25
 
 
+def test_without_a_mistake_the_interval_is_that_of_so_few_rows() -> None:
+    """Clopper and Pearson's lower end for 19 of 19 is 82.4 %, for 3 of 3 it is 29.2 %."""
+    truth = np.array([0] * 16 + [1] * 3)
+    low, high = interval("accuracy", truth, np.eye(2)[truth])
+    assert low == pytest.approx(0.8235, abs=1e-4) and high == 1.0
+    low, high = interval("roc_auc", truth, np.eye(2)[truth])
+    assert low == pytest.approx(0.2924, abs=1e-4) and high == 1.0
+
+
 def test_an_interval_of_one_seed_is_always_the_same() -> None:
     truth, found = np.arange(30.0), np.arange(30.0)[::-1]
     first, again, other = (

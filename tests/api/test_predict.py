@@ -50,6 +50,7 @@ def test_rows_keep_their_order_and_columns(
     assert place == out and summary == {
         "out": str(out),
         "rows": 60,
+        "kind": "table",
         "problems": 0,
         "notes": [],
     }

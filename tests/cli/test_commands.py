@@ -80,7 +80,13 @@ def test_predict_writes_the_answers_and_says_where(
     said = treadle("predict", table_run.path, table_run.data / "test.csv", "--out", out)
     assert said.exit_code == 0 and f"60 rows are in {out}." in said.out
     said = treadle("predict", table_run.path, table_run.data / "test.csv", "--out", out, "--json")
-    assert said.json == {"out": str(out), "rows": 60, "problems": 0, "notes": []}
+    assert said.json == {
+        "out": str(out),
+        "kind": "table",
+        "rows": 60,
+        "problems": 0,
+        "notes": [],
+    }
 
 
 def test_predict_gives_so_many_reasons_as_are_asked_for(

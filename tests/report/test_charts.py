@@ -71,6 +71,15 @@ def test_long_names_are_cut_and_kept_whole_under_the_pointer() -> None:
     assert "…" in drawn
 
 
+def test_a_name_that_does_not_fit_beside_its_figure_has_a_line_of_its_own() -> None:
+    name, said = "flagging from 0.5 likely on", "15,670,000 [11,620,000, 20,490,000]"
+    rows = [Whisker(name=name, value=1.0, said=said), Whisker(name="short", value=2.0, said="2")]
+    drawn = whiskers(rows, "cost", "says")
+    heights = [float(y) for y in re.findall(r'<text[^>]* y="([\d.]+)"[^>]*class="row-', drawn)]
+    assert f">{name}<" in drawn and f">{said}<" in drawn
+    assert heights[1] - heights[0] == 16 and heights[2] == heights[3]
+
+
 def test_equal_values_and_single_points_can_be_drawn() -> None:
     assert "<svg" in scatter([(1.0, 1.0)] * 3, "y")
     assert "<svg" in calibration([(0.0, 0.0, 1), (1.0, 1.0, 1)])
@@ -90,6 +99,14 @@ def test_losses_share_a_chart_and_rates_come_last() -> None:
     charts = grouped(series_of(points), "roc_auc")
     assert [title for title, _ in charts] == ["loss", "roc_auc", "accuracy", "learning_rate"]
     assert list(charts[0][1]) == ["train_loss", "validation_loss"]
+
+
+@pytest.mark.parametrize("metric", ["root_mean_squared_error", "mean_absolute_error"])
+def test_lines_of_unlike_units_do_not_share_a_chart(metric: str) -> None:
+    points = [{"step": 1, "values": {"train_loss": 0.07, "validation_loss": 33.5, metric: 33.5}}]
+    charts = dict(grouped(series_of(points), metric))
+    assert list(charts["loss in training"]) == ["train_loss"]
+    assert charts["root_mean_squared_error"] and list(charts)[:2] == ["loss in training", metric]
 
 
 def test_markup_escapes_text_and_attributes() -> None:

@@ -44,12 +44,38 @@ def test_examples_are_rows_with_their_cells_the_truth_and_what_was_said() -> Non
     assert shown.parts[0].rows.rows == [["1,204", "yes", "no", "Oslo", "1,234.57", "–"]]
 
 
+def test_where_costs_choose_it_is_said_that_mistakes_which_pay_count_as_wrong() -> None:
+    costs = {"task": "two_classes", "money": {"model": {"cost": 1.0}}}
+    shown = fails(found(PART), "table", costs)
+    assert shown is not None and "worth making counts as wrong" in shown.note
+    assert shown.note in fails_in_words(found(PART), "table", costs)
+    for result in ({"task": "two_classes"}, costs | {"task": "number"}):
+        plain = fails(found(PART), "table", result)
+        assert plain is not None and plain.note == ""
+
+
 def test_where_no_part_stands_out_that_is_said_and_mistakes_are_shown() -> None:
     shown = fails(found(), "table")
     assert shown is not None and shown.chart is None
     assert shown.parts[0].sentence.startswith("No part of the data stands out: of 400 rows")
     assert shown.parts[0].rows is not None
     assert fails_in_words(found(), "table") == []
+
+
+def test_of_numbers_the_largest_mistakes_are_shown_for_none_is_surer() -> None:
+    told = found()
+    told["fails"]["unit"] = "distance"
+    shown = fails(told, "table")
+    assert shown is not None and shown.parts[0].sentence.endswith("Its largest mistakes:")
+
+
+def test_where_no_moment_stands_out_the_sentence_has_one_subject() -> None:
+    shown = fails(found(k=10), "events")
+    assert shown is not None
+    assert shown.parts[0].sentence == (
+        "No part of the data stands out: of 400 moments of the validation part the next item is "
+        "not among ten suggestions for 12 of 100, and nowhere clearly more."
+    )
 
 
 def test_numbers_are_off_by_so_much() -> None:

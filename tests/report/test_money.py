@@ -141,3 +141,9 @@ def test_probabilities_are_told_with_what_was_done_about_them() -> None:
     assert "off by 1.2 percentage points (0.40 to 2.0)" in note and "5.0" in note
     stays = calibration_note({"calibration_check": {"method": "as_is", "test": test}})
     assert "as the model says them." in stays and calibration_note({}) == ""
+
+
+def test_an_interval_without_a_width_is_not_told() -> None:
+    test = {"before": 0.05, "after": 0.0242, "low": 0.0241, "high": 0.0243}
+    note = calibration_note({"calibration_check": {"method": "as_is", "test": test}})
+    assert note == "On average they are off by 2.4 percentage points, as the model says them."

@@ -6,6 +6,8 @@ import pytest
 
 from tests.report.runs import MakeRun, result
 from treadle.contracts import Json
+from treadle.folder import RunFolder
+from treadle.report.longer import hardly
 from treadle.report.next_steps import next_steps
 
 
@@ -76,6 +78,15 @@ def test_what_promises_next_to_nothing_is_not_told(make_run: MakeRun) -> None:
     assert "Train longer" not in titles(run)
 
 
+def test_training_longer_is_not_advised_where_it_is_told_to_help_hardly(make_run: MakeRun) -> None:
+    band = forecast(0.8, 0.8016) | {"low": 0.8, "high": 0.8017}
+    run = make_run(result=result("roc_auc", 0.8, 0.7, 0.9, advice=[], forecasts=[band]))
+    assert hardly(band) and "Train longer" not in titles(run)
+    wider = band | {"middle": 0.82, "high": 0.84}
+    run = make_run(result=result("roc_auc", 0.8, 0.7, 0.9, advice=[], forecasts=[wider]))
+    assert not hardly(wider) and "Train longer" in titles(run)
+
+
 def test_the_worst_part_is_at_most_worth_what_would_go_there(make_run: MakeRun) -> None:
     run = make_run(
         result=result("roc_auc", 0.8, 0.7, 0.9, advice=[]),
@@ -120,3 +131,111 @@ def test_an_unfinished_run_and_torn_files_propose_nothing(make_run: MakeRun) -> 
     assert next_steps(make_run()) == []
     torn = make_run("torn", result={"metrics": 3, "forecasts": [3]}, findings={"health": [1, {}]})
     assert all(step.gain is None for step in next_steps(torn))
+
+
+def test_a_leak_that_the_look_at_the_data_found_is_told_once(make_run: MakeRun) -> None:
+    seen = {"evidence": {"leak": "alone", "column": "paid"}}
+    verdict = {"name": "leak", "confidence": 0.9, "sentence": "s", "action": "leave it out"}
+    run = make_run(
+        result=result(
+            "roc_auc", 0.8, 0.7, 0.9, verdicts=[verdict | {"saw": {"input": "the column 'paid'"}}]
+        ),
+        findings={"health": [finding("A leak", "--ignore paid", **seen)]},
+    )
+    assert [step.sentence for step in next_steps(run) if step.first] == ["--ignore paid."]
+    other = make_run("other", result=result("roc_auc", 0.8, 0.7, 0.9, verdicts=[verdict]))
+    assert "An input gives the answer away" in titles(other)
+
+
+def test_few_rows_of_a_class_are_told_once(make_run: MakeRun) -> None:
+    advice = "There are only 60 rows of 'wave' to learn from."
+    few = finding("Few rows", "collect 'wave'", evidence={"class": "wave", "rows": 90, "of": 900})
+    run = make_run(
+        result=result("accuracy", 0.8, 0.7, 0.9, advice=[advice]), findings={"health": [few]}
+    )
+    assert advice in titles(run) and "Few rows" not in titles(run)
+
+
+def test_a_simple_model_that_is_surely_cheaper_comes_before_all_that_could_be_mended(
+    make_run: MakeRun,
+) -> None:
+    rule = {"name": "a simple model", "saved_low": -300.0, "saved_high": -200.0}
+    money = {"unit": "€", "per": "year", "simple": "A simple model", "rules": [rule]}
+    run = make_run(result=result("roc_auc", 0.8, 0.7, 0.9, money=money))
+    first = next_steps(run)[0]
+    assert first.title == "Take a simple model instead" and "€200 to 300, a year" in first.sentence
+    maybe = money | {"rules": [rule | {"saved_high": 10.0}]}
+    unsure = make_run("unsure", result=result("roc_auc", 0.8, 0.7, 0.9, money=maybe))
+    assert "Take a simple model instead" not in titles(unsure)
+
+
+def test_test_rows_that_are_unlike_validation_are_told_beyond_luck(make_run: MakeRun) -> None:
+    def told(name: str, validation: float, test: float, low: float, high: float) -> list[str]:
+        found = result(name, test, low, high)
+        found["metric"]["validation"] = validation
+        return titles(make_run(f"{name}{validation}", result=found))
+
+    words = "Find out what changed"
+    assert words in told("root_mean_squared_error", 17.8, 57.3, 56.1, 58.5)
+    assert words not in told("root_mean_squared_error", 56.0, 57.3, 56.1, 58.5)
+    assert words not in told("root_mean_squared_error", 17.8, 57.3, 30.0, 80.0)
+    assert words in told("roc_auc", 0.95, 0.80, 0.78, 0.82)
+    assert words not in told("roc_auc", 0.60, 0.80, 0.78, 0.82)  # better than it was
+
+
+def test_where_costs_choose_the_answers_mistakes_that_pay_are_not_to_be_mended(
+    make_run: MakeRun,
+) -> None:
+    fails = {"fails": {"rows": 1000, "mean": 0.13, "parts": [PART]}}
+    found = result("roc_auc", 0.8, 0.7, 0.9, money={"model": {"cost": 1}})
+    assert "Mend the worst part" not in titles(make_run(result=found, findings=fails))
+
+
+def test_longer_training_of_one_model_of_a_blend_says_whose_figure_it_is(
+    make_run: MakeRun,
+) -> None:
+    run = make_run(result=result("roc_auc", 0.8, 0.7, 0.9, blend={"trees": 0.2, "neural": 0.8}))
+    member = RunFolder.create(run.path / "members" / "neural")
+    member.write_json("config.json", {"format": 1, "kind": "table"})
+    member.write_json("result.json", {"forecasts": [forecast(0.8, 0.85)]})
+    (step,) = [step for step in next_steps(run) if step.title == "Train longer"]
+    assert "roc_auc of the network alone is expected at 0.8500" in step.sentence
+    assert step.expected.endswith("there.")
+
+
+def test_costs_of_several_classes_are_proposed_in_their_own_words(make_run: MakeRun) -> None:
+    run = make_run(result=result("accuracy", 0.8, 0.7, 0.9, task="classes"))
+    (step,) = [step for step in next_steps(run) if step.title == "Say what a mistake costs"]
+    assert "*>*=1" in step.how and "missed" not in step.how
+
+
+def test_the_list_of_doubted_answers_is_named_where_it_lies(make_run: MakeRun) -> None:
+    action = "look through label_errors.csv (treadle check … --deep --out FOLDER), fill in"
+    found = {"health": [LABELS | {"action": action}]}
+    run = make_run(result=result("roc_auc", 0.8, 0.7, 0.9), findings=found)
+    assert next_steps(run)[0].sentence.startswith("Look through label_errors.csv (treadle check")
+    (run.path / "label_errors.csv").write_text("row\n")
+    assert next_steps(run)[0].sentence == f"Look through {run.path}/label_errors.csv, fill in."
+
+
+def test_a_column_that_was_left_out_as_asked_is_not_to_be_left_out_again(make_run: MakeRun) -> None:
+    seen = {"evidence": {"leak": "identifier", "column": "number", "learned_from": False}}
+    found = {"health": [finding("An identifier tells the answer", "leave it out", **seen)]}
+    whole = result("roc_auc", 0.8, 0.7, 0.9)
+    assert titles(make_run(result=whole, findings=found))[0] == "An identifier tells the answer"
+    config = {"format": 1, "kind": "table", "options": {"ignore": ["number"]}}
+    run = make_run("ignored", config=config, result=whole, findings=found)
+    assert "An identifier tells the answer" not in titles(run)
+
+
+def test_columns_to_ignore_for_one_reason_are_one_step(make_run: MakeRun) -> None:
+    why = "if it is only known once the answer is: --ignore"
+    found = [finding("A leak", f"{why} {name}") for name in ("paid", "'paid on'")]
+    other = finding("Another", "use --group")
+    run = make_run(
+        result=result("roc_auc", 0.8, 0.7, 0.9), findings={"health": [found[0], other, found[1]]}
+    )
+    assert [step.sentence for step in next_steps(run)[:2]] == [
+        "If it is only known once the answer is: --ignore paid --ignore 'paid on'.",
+        "Use --group.",
+    ]

@@ -73,3 +73,10 @@ def test_a_run_without_one_says_how_to_get_one(make_run: MakeRun) -> None:
     with pytest.raises(RunError, match="no request for more data") as refused:
         request_text(made)
     assert "treadle collect" in refused.value.hint
+
+
+def test_only_a_column_that_is_the_answer_is_set_apart(run: RunFolder) -> None:
+    apart = '<tr class="answer">'
+    assert apart in write_request(run).read_text(encoding="utf-8")
+    run.write_json("collect.json", {"request": REQUEST, "noun": "event"})
+    assert apart not in write_request(run).read_text(encoding="utf-8")

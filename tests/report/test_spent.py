@@ -83,6 +83,15 @@ def test_models_stand_one_after_the_other_in_the_order_in_which_they_were_traine
     mixed = spent(run, {"metric": {"name": "accuracy", "validation": 0.96}}, "accuracy")
     assert mixed is not None
     assert mixed.sentences[1] == "That is the best model alone; together they reach 0.9600."
+    one = {"metric": {"validation": 0.9}, "blend": {"trees": 1.0, "neural": 0.0}}
+    alone = spent(run, one, "accuracy")
+    assert alone is not None
+    assert alone.sentences[1].endswith("models reached; the trees alone, as chosen: 0.9000.")
+
+
+def test_what_came_at_once_came_in_the_first_second(tmp_path: Path) -> None:
+    told = spent(a_run(tmp_path / "run", [0.5, 0.9, 0.9, 0.9, 0.9], seconds=0.4), {}, "accuracy")
+    assert told is not None and "in the first second of 2 seconds;" in told.sentences[0]
 
 
 @pytest.mark.parametrize("values", [[], [0.5], [0.5, 0.5, 0.5, 0.5, 0.5]])

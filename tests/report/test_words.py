@@ -27,6 +27,15 @@ def test_answers_first_then_says_how_sure_and_why_it_ended(two_classes: RunFolde
     assert "At step 300: The rate was lowered." in told
 
 
+def test_the_time_of_other_settings_is_told_beside_that_of_training(make_run: MakeRun) -> None:
+    run = make_run(result=result("roc_auc", 0.7, 0.6, 0.8, tune={"seconds": 640.0}))
+    assert any(
+        told.startswith("Training took 74 seconds and ended because")
+        and told.endswith("Trying other settings made that 11 minutes in all.")
+        for told in explain(run.path)
+    )
+
+
 @pytest.mark.parametrize(
     ("test", "low", "high", "verdict"),
     [

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import polars as pl
+import pytest
 
-from treadle.study.slices import slice_findings, worst_slices
+from treadle.study.slices import _chance, slice_findings, worst_slices
 
 ROWS = 4000
 RANDOM = np.random.default_rng(0)
@@ -53,3 +56,28 @@ def test_a_part_is_said_in_one_sentence_with_its_size() -> None:
     (finding, *_) = slice_findings(parts, {"far": "wrong for {} of 100", "scale": "100"}, ROWS)
     assert "Where 'city' is Rome" in finding.sentence and "33 of 100" in finding.sentence
     assert finding.action and finding.evidence["rows"] == (CITY == "Rome").sum()
+
+
+def test_an_edge_is_said_in_as_many_digits_as_it_takes_to_part_the_rows_there() -> None:
+    when = 2017.3 + 0.0003 * np.arange(ROWS) / 4
+    found = worst_slices(pl.DataFrame({"when": when}), wrong(np.where(when > 2017.525, 0.5, 0.1)))
+    (low,) = re.findall("'when' is (.*) or more", found[0].where)
+    assert (when >= float(low)).mean() == pytest.approx(0.25, abs=0.02)
+
+
+def test_large_edges_are_said_in_full() -> None:
+    income = 20_000 + 17.0 * np.arange(ROWS)
+    found = worst_slices(pl.DataFrame({"income": income}), wrong(np.where(income > 71_000, 0.5, 0)))
+    assert found[0].where == "'income' is 70,990 or more"
+
+
+def test_values_that_are_nearly_all_the_same_are_judged_without_a_warning() -> None:
+    inside = np.full(60, 1.0)
+    inside[0] += 3e-16
+    assert _chance(inside, np.full(60, 1.0)) > 0.05
+
+
+def test_large_distances_are_said_in_full() -> None:
+    parts = worst_slices(FRAME, np.where(CITY == "Rome", 66_900.0, 46_400.0) * (1 + wrong(0.5)))
+    (finding, *_) = slice_findings(parts, {"far": "off by {}"}, ROWS)
+    assert "e+" not in finding.sentence and re.search(r"off by \d{2,3},\d{3}", finding.sentence)

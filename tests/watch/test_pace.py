@@ -11,6 +11,7 @@ from torch import nn
 from treadle.contracts import Validation
 from treadle.loop.journal import Journal
 from treadle.loop.state import TrainState
+from treadle.watch.forecast_words import duration
 from treadle.watch.pace import Pace
 
 
@@ -52,6 +53,11 @@ def test_a_short_training_is_over_before_anything_is_said(clock: Clock) -> None:
     assert turned(clock, 100, 0.01, max_steps=100).lines == []
 
 
+def test_slow_steps_are_told_in_seconds(clock: Clock) -> None:
+    first = turned(clock, 20, 2.5, max_steps=1_000).lines[0]
+    assert "a step takes 2.5 seconds here" in first["sentence"]
+
+
 def test_an_unbounded_training_promises_no_time(clock: Clock) -> None:
     (line,) = turned(clock, 50, 0.1, max_steps=math.inf).lines
     assert "not known yet" in line["sentence"]
@@ -65,3 +71,8 @@ def test_after_a_minute_says_when_there_will_be_a_first_forecast(clock: Clock) -
 
 def test_is_silent_after_a_minute_where_there_is_a_forecast_already(clock: Clock) -> None:
     assert len(turned(clock, 40, 2.0, max_steps=100, checks=9).lines) == 1
+
+
+def test_short_times_are_said_as_people_do() -> None:
+    words = [duration(seconds / 60) for seconds in (0.2, 1.0, 20.0)]
+    assert words == ["under a second", "1 second", "20 seconds"]

@@ -228,6 +228,12 @@ def test_one_good_input_among_others_as_good_is_no_leak() -> None:
     assert judge(sound(column=Column(name="number 3", right=0.97, next=0.94))) == []
 
 
+def test_a_leak_that_the_look_at_the_data_found_is_told_without_figures_nobody_measured() -> None:
+    (verdict,) = judge(sound(column=Column(name="the column 'paid'", right=1.0, next=None)))
+    assert verdict.name == "leak" and "the column 'paid'" in verdict.sentence
+    assert "%" not in verdict.sentence and "next" not in verdict.saw
+
+
 def test_trees_of_too_few_rounds_for_their_rate_crept() -> None:
     trees = {"probes": (), "untouched": 0.8, "best_step": 398}
     (verdict,) = judge(sound(**trees))

@@ -11,6 +11,10 @@ from treadle.folder import RunFolder
 from treadle.loop.journal import Journal
 
 TITLE = "What the corrections brought"
+SAME_LEARNING = frozenset(
+    "data corrections out overwrite config json deep track save_every machine_cost watts".split()
+)
+"""Options that change nothing of what is learned, and the corrections themselves."""
 
 
 def say_brought(folder: RunFolder, facts: Json, journal: Journal) -> None:
@@ -46,6 +50,8 @@ def _compared(folder: RunFolder, earlier: RunFolder | None, facts: Json) -> tupl
         f"({_interval(before)}). Part of the difference is that answers which were wrong no longer "
         "count as mistakes of the model"
     )
+    if asked := _asked_otherwise(folder, earlier):
+        sentence += f", and part may be that {earlier.path.name} was asked with another {asked}"
     evidence = facts | {
         "metric": metric["name"],
         "with": metric["test"],
@@ -62,17 +68,26 @@ def _interval(metric: Json) -> str:
 def _run_before(folder: RunFolder) -> RunFolder | None:
     """Return the last finished run beside this one, of the same data and target, without these
     corrections."""
-    found: list[tuple[float, RunFolder]] = []
+    found: list[tuple[bool, float, RunFolder]] = []
     for place in folder.path.resolve().parent.iterdir():
         if place.name == folder.path.name or not (place / "result.json").is_file():
             continue
         try:
             run = RunFolder.open(place)
             if _is_alike(folder, run):
-                found.append(((place / "result.json").stat().st_mtime, run))
+                when = (place / "result.json").stat().st_mtime
+                found.append((not _asked_otherwise(folder, run), when, run))
         except (TreadleError, OSError, KeyError, TypeError):  # another's folder, or a broken one
             continue
-    return max(found, key=lambda one: one[0])[1] if found else None
+    return max(found, key=lambda one: one[:2])[2] if found else None
+
+
+def _asked_otherwise(folder: RunFolder, other: RunFolder) -> str:
+    """Return the options by which two runs may learn differently: "--tune and --until"."""
+    ours, theirs = folder.config["options"], other.config["options"]
+    names = [name for name in dict.fromkeys([*ours, *theirs]) if name not in SAME_LEARNING]
+    told = [f"--{name.replace('_', '-')}" for name in names if ours.get(name) != theirs.get(name)]
+    return " and ".join(told)
 
 
 def _is_alike(folder: RunFolder, other: RunFolder) -> bool:

@@ -59,7 +59,10 @@ def check(
     if kind == "events":
         from treadle.api.fit_events import look as look_at_events
 
-        return look_at_events(options, frame)
+        found = look_at_events(options, frame)
+        if deep:
+            found["sentences"].append("Of a log of events this is all: --deep finds no more there.")
+        return found
     return _check_table(options, frame, deep=deep, out=folder)
 
 

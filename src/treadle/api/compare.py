@@ -117,6 +117,10 @@ def _shared_metric(runs: Sequence[_Run]) -> str:
 
 def _facts(run: _Run, metric: str) -> Json:
     result = run.result
+    tuned = (result.get("tune") or {}).get(
+        "seconds"
+    )  # of all trials, the usual training among them
+    money = result.get("money") or {}
     return {
         "name": run.name,
         "path": str(run.folder.path),
@@ -125,8 +129,10 @@ def _facts(run: _Run, metric: str) -> Json:
         "high": result["metrics"][metric].get("high"),
         "metrics": result["metrics"],
         "rows": result.get("rows", {}),
-        "seconds": result.get("seconds"),
-        "money": (result.get("money") or {}).get("model"),
+        "seconds": result.get("seconds") if tuned is None else tuned,
+        "money": {**money["model"], "unit": money.get("unit"), "per": money.get("per")}
+        if money.get("model")
+        else None,
         "test_scorings": result.get("test_scorings"),
     }
 

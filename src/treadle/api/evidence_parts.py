@@ -170,7 +170,7 @@ def leak_among(findings: Any) -> Column | None:
         if finding.title == LEAK:
             seen = finding.evidence
             score = max(value for name, value in seen.items() if name in ("roc_auc", "r2"))
-            return Column(name=f"the column '{seen['column']}'", right=float(score), next=0.0)
+            return Column(name=f"the column '{seen['column']}'", right=float(score), next=None)
     return None
 
 

@@ -25,6 +25,7 @@ from treadle.folder import RunFolder
 from treadle.goal import Metric
 from treadle.loop.journal import Journal
 from treadle.loop.until import StopCondition, minutes
+from treadle.report.spoken import raw
 
 DEFAULT_MINUTES = 8.0
 TREES_SHARE = 0.5
@@ -121,7 +122,7 @@ def _fit_auto(
     shown = reported(options, data.target.task)
     reach = shown(data.truth("validation"), trees.member.validation)
     place.journal.say(
-        "member", f"the trees reach {shown.name} {reach:.4f} on validation; next, a network."
+        "member", f"the trees reach {shown.name} {raw(reach)} on validation; next, a network."
     )
     neural_place = member_place(place, "neural", options, "table")
     rest = _both(asked, left)

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 MOST_ROWS_DRAWN = 50_000_000
 LEAST_DRAWS = 200
 LEAST_MEASURED = 20
+OUTSIDE = 0.025
+"""The share of draws beyond each end of an interval."""
 
 
 def metrics_for(task: Task, chosen: Metric) -> list[Metric]:
@@ -32,7 +34,10 @@ def measured(metrics: Iterable[Metric], truth: Array, predicted: Array, *, seed:
 
     The ends are percentiles of the bootstrap over rows: 1,000 draws, fewer where rows are very
     many (their interval is narrow, and each draw costs). They are NaN where most draws cannot be
-    measured.
+    measured. Where nothing was wrong no draw can hold a mistake; the lower end is then that of so
+    many rows (of the rarest class) without one.
+
+    Source: Clopper and Pearson, The use of confidence or fiducial limits, Biometrika 1934.
     """
     asked = list(metrics)
     draws = int(np.clip(MOST_ROWS_DRAWN // max(1, len(truth)), LEAST_DRAWS, 1_000))
@@ -40,8 +45,22 @@ def measured(metrics: Iterable[Metric], truth: Array, predicted: Array, *, seed:
     found = {}
     for metric in asked:
         low, high = _percentiles(values[metric.name])
+        if low == high == 1.0 and metric.name != "r2":
+            low = without_a_mistake(_at_stake(metric.name, truth))
         found[metric.name] = {"test": metric(truth, predicted), "low": low, "high": high}
     return found
+
+
+def without_a_mistake(count: int) -> float:
+    """Return the lower end of the 95 % interval of a share that is 1 in `count` rows."""
+    return float(OUTSIDE ** (1 / max(1, count)))
+
+
+def _at_stake(name: str, truth: Array) -> int:
+    """Return how many rows a figure of classes rests on: all, or those of the rarest class."""
+    if name == "accuracy":
+        return len(truth)
+    return int(np.unique(truth, return_counts=True)[1].min())
 
 
 def _percentiles(values: Array) -> tuple[float, float]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from treadle.api.answers import Answers, Part
 from treadle.api.each_period import period_facts
 from treadle.api.goal_of import Goal
-from treadle.api.money_words import SIMPLE, money_sentences
+from treadle.api.money_words import SAME_MODEL, SIMPLE, UNMOVED, money_sentences
 from treadle.contracts import Json
 from treadle.costs import OF_TWO
 from treadle.data.amounts import read_amounts
@@ -22,7 +22,6 @@ from treadle.study.tradeoff import tradeoff
 Array: TypeAlias = NDArray[Any]
 CASES = 1_000.0
 MOST_PAIRS = 8
-SAME_MODEL = "the same model"
 
 
 def money_of(
@@ -107,10 +106,11 @@ def _rule(
 ) -> Json:
     """Return what a rule costs, and what the model saves against it on the same rows."""
     low, high = mean_interval(cost - paid, clusters, one_less=one_more)
+    of_a_model = name.startswith((SAME_MODEL, SIMPLE))  # it may have been lucky as well
     return {
         "name": name,
-        "without_model": not name.startswith((SAME_MODEL, SIMPLE)),
-        **_figure(cost, clusters, 0.0, _scale(goal)),
+        "without_model": not of_a_model,
+        **_figure(cost, clusters, one_more if of_a_model else 0.0, _scale(goal)),
         "saved": float((cost - paid).mean()) * _scale(goal),
         "saved_low": low * _scale(goal),
         "saved_high": high * _scale(goal),
@@ -256,6 +256,6 @@ def _number_rules(
     answers = {
         "always the average": np.full(rows, float(train.mean())),
         "always the one number that costs least": np.full(rows, float(np.quantile(train, level))),
-        f"{SAME_MODEL}, its numbers not moved": test.predicted,
+        UNMOVED: test.predicted,
     }
     return [(name, decision.paid(test.truth, said, columns)) for name, said in answers.items()]

@@ -7,6 +7,8 @@ from treadle.data.tables import TargetEncoder
 from treadle.report.spoken import significant
 
 SIMPLE = "a simple model"
+SAME_MODEL = "the same model"
+UNMOVED = f"{SAME_MODEL}, its numbers not moved"
 
 
 def money_sentences(money: Json, target: TargetEncoder) -> list[str]:
@@ -26,6 +28,8 @@ def money_sentences(money: Json, target: TargetEncoder) -> list[str]:
         told.append(
             "`prediction` is moved to where errors cost least; `expected` is what is foretold, and "
             "the other figures of this run speak of it."
+            if _is_moved(money)
+            else "`prediction` is what is foretold, as is `expected`: to move it was not cheaper."
         )
     return told
 
@@ -109,6 +113,12 @@ def _of_that(money: Json, saved: float) -> str:
     return f"{told} of that" if rule["saved"] > 0 else told
 
 
+def _is_moved(money: Json) -> bool:
+    """Return whether the answers differ from what is foretold in what they cost."""
+    unmoved = (rule for rule in money["rules"] if rule["name"] == UNMOVED)
+    return any(rule["saved"] or rule["saved_low"] or rule["saved_high"] for rule in unmoved)
+
+
 def _simple(money: Json) -> Json | None:
     return next((rule for rule in money["rules"] if rule["name"] == SIMPLE), None)
 
@@ -124,7 +134,9 @@ def _beside_simple(money: Json) -> list[str]:
     if min(cost, float(money["model"]["cost"])) < 0:
         come = f"would come to a {_balance(cost, unit)} {_per(money)}"
     begin = f"{money['simple']}, its answers chosen for the same costs, {come}"
-    if low > 0:
+    if not saved:
+        more = "this one costs as much."
+    elif low > 0:
         more = f"this one saves about {amount(saved, unit)} more ({_span(low, high, unit)})."
     elif high < 0:
         more = (

@@ -52,7 +52,7 @@ def say_plan(training: Training, journal: Journal, folder: Path, saving: Saving)
 
 
 def _amount(training: Training) -> str:
-    rows = f"{training.source.num_rows:,} rows to learn from"
+    rows = f"{training.source.num_rows:,} {training.rows_called}"
     steps = training.until.max_steps(training.steps_per_epoch)
     if not training.state.optimizers:
         return rows + (f", at most {int(steps):,} rounds" if math.isfinite(steps) else "")

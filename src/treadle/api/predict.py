@@ -88,7 +88,7 @@ def predict(
         raise DataError(f"{', '.join(data)} holds no rows to predict.")
     _write(found, place)
     problems = found["problem"].is_not_null().sum() if "problem" in found.columns else 0
-    summary = {"out": str(place), "rows": found.height, "problems": int(problems)}
+    summary = {"out": str(place), "kind": kind, "rows": found.height, "problems": int(problems)}
     if reasons:
         columns = [f"reason_{number + 1}" for number in range(reasons)]
         summary["reasons"] = {"columns": columns, "method": METHODS[kind]}
@@ -103,6 +103,15 @@ def refuse_reasons(kind: str) -> None:
             f"--reasons: reasons are given for tables, photos and events, and this model is for "
             f"{told}.",
             "Leave --reasons out.",
+        )
+
+
+def refuse_top(kind: str) -> None:
+    """Raise OptionError for a kind of model that suggests nothing."""
+    if kind != "events":
+        raise OptionError(
+            f"top says how many suggestions each user gets, and this model is for {kind}.",
+            "Leave it out.",
         )
 
 

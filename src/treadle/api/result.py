@@ -93,11 +93,25 @@ def advice_on(
     advice = []
     if train is not None:
         counts = np.bincount(train, minlength=len(classes))
-        rarest = int(counts.argmin())
-        if counts[rarest] < FEW_ROWS:
+        rarest, few = int(counts.argmin()), int((counts < FEW_ROWS).sum())
+        word = rows_word.removesuffix("s") if counts[rarest] == 1 else rows_word
+        rare = f"{counts[rarest]:,} {word} of '{classes[rarest]}' to learn from"
+        if few == len(classes) and 2 * counts.min() > counts.max():  # none is rare beside others
             advice.append(
-                f"There are only {counts[rarest]:,} {rows_word} of '{classes[rarest]}' to learn "
-                "from. More of them would help most, and would make these figures more certain."
+                f"There are few {rows_word} of each class to learn from ({counts.min():,} to "
+                f"{counts.max():,}). More of all would help most, and would make these figures "
+                "more certain."
+            )
+        elif few == 1:
+            advice.append(
+                f"There {'is' if counts[rarest] == 1 else 'are'} only {rare}. More of them would "
+                "help most, and would make these figures more certain."
+            )
+        elif few:
+            advice.append(
+                f"{few:,} of {len(classes):,} classes have fewer than {FEW_ROWS} {rows_word}; "
+                f"there {'is' if counts[rarest] == 1 else 'are'} only {rare}. More {rows_word} of "
+                "rare classes would help most, and would make these figures more certain."
             )
     low, high = found[metric.name]["low"], found[metric.name]["high"]
     beaten = low > baseline if metric.higher_is_better else high < baseline

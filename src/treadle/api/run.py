@@ -73,23 +73,35 @@ class Run:
             "Give the module that was trained: treadle.load(run, module=…).",
         )
 
-    def predict(self, data: Any, *, reasons: int = 0) -> Any:
+    def predict(self, data: Any, *, reasons: int = 0, top: int | None = None) -> Any:
         """Return predictions for new data: a table as a polars DataFrame; a tensor for a module.
 
         reasons: how many reasons each row, photo or suggestion gets, in `reason_1`, `reason_2` …
-        """
-        if reasons:
-            from treadle.api.predict import refuse_reasons
-            from treadle.serve.predictor import read_facts
+        top:     how many suggestions each user gets; 10, where nothing is said
 
-            own = self._module is not None
-            refuse_reasons("module" if own else read_facts(self.path / "model")["kind"])
+        Raises: OptionError for what a model of its kind cannot be asked; DataError.
+        """
+        if reasons or top is not None:
+            from treadle.api.predict import refuse_reasons, refuse_top
+
+            kind = self._kind
+            if reasons:
+                refuse_reasons(kind)
+            if top is not None:
+                refuse_top(kind)
+                return self._predictor.predict(data, reasons=reasons, top=top)
             return self._predictor.predict(data, reasons=reasons)
         if self._module is not None:
             from treadle.api.fit_module import predict_module
 
             return predict_module(self._module, data)
         return self._predictor.predict(data)
+
+    @property
+    def _kind(self) -> str:
+        from treadle.serve.predictor import read_facts
+
+        return "module" if self._module is not None else read_facts(self.path / "model")["kind"]
 
     @cached_property
     def _predictor(self) -> Any:

@@ -8,6 +8,7 @@ from treadle.api.member import Member
 from treadle.contracts import Json
 from treadle.goal import Metric
 from treadle.models.blend import Beside, Blend, choose, choose_beside
+from treadle.report.spoken import raw
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -68,25 +69,25 @@ def _among(
         truth,
         lambda true, predicted: sign * metric(true, predicted),
     )
-    each = " and ".join(f"{name} {sign * value:.4f}" for name, value in found.alone.items())
+    each = " and ".join(f"{name} {raw(sign * value)}" for name, value in found.alone.items())
     start = f"on validation, {metric.name} is {each}"
     if not found.is_blend:
         (best,) = found.shares
         said = f"{start}; no blend is surely better, so {best} answers alone."
     else:
         said = (
-            f"{start}; together, {_parts(found)}, it is {sign * found.score:.4f}, so the answer is "
-            "that blend."
+            f"{start}; together, {_parts(found)}, it is {raw(sign * found.score)}, so the answer "
+            "is that blend."
         )
     return _weights(members, found), said
 
 
 def _beside_in_words(found: Beside, metric: Metric) -> str:
     sign = 1.0 if metric.higher_is_better else -1.0
-    answer = f"{_parts(found.chosen)}, with {metric.name} {sign * found.chosen.score:.4f}"
+    answer = f"{_parts(found.chosen)}, with {metric.name} {raw(sign * found.chosen.score)}"
     fair = (
         "each half of the validation rows chose, and the other half judged: with what was tried "
-        f"the answer is {'better' if found.gain > 0 else 'worse'} by {abs(found.gain):.4f} "
+        f"the answer is {'better' if found.gain > 0 else 'worse'} by {raw(abs(found.gain))} "
         f"({metric.name}, better in {found.won} of {found.halves})"
     )
     if found.is_better:

@@ -110,7 +110,7 @@ def prepare(options: FitOptions, read: ReadResult) -> TableData:
     )
     frame, parted = _parted(rule, whole[plan.keep], parts, plan)
     places = _places(plan, frame.height, whole.height)
-    frame, overlay, words = _with_corrections(options, frame, places, plan.encoder)
+    frame, overlay = _with_corrections(options, frame, places, plan.encoder)
     plan = _replanned(plan, frame, parted, options)
     notes = [
         *read.notes,
@@ -133,7 +133,7 @@ def prepare(options: FitOptions, read: ReadResult) -> TableData:
             name: encoded(frame[getattr(parted, name)], encoder, target, options.weight)
             for name in PARTS
         },
-        notes=[*notes, *plan.notes, *_left_out_words(schema), *parted.notes, *words],
+        notes=[*notes, *plan.notes, *_left_out_words(schema), *parted.notes],
         places=places,
         corrections=overlay,
     )
@@ -165,13 +165,13 @@ def _places(plan: TargetPlan, num_rows: int, num_read: int) -> NDArray[np.int64]
 
 def _with_corrections(
     options: FitOptions, frame: pl.DataFrame, places: NDArray[np.int64], target: TargetEncoder
-) -> tuple[pl.DataFrame, Overlay | None, list[str]]:
+) -> tuple[pl.DataFrame, Overlay | None]:
     """Put corrected answers in; rows stay in the parts they are in without them."""
     if options.corrections is None:
-        return frame, None, []
+        return frame, None
     overlay = overlay_of(options.corrections, frame, places, target.column)
     answers, _ = corrected_answers(overlay, frame[target.column], target)
-    return frame.with_columns(answers), overlay, overlay.words()
+    return frame.with_columns(answers), overlay
 
 
 def _as_before(earlier: Earlier, target: TargetEncoder) -> tuple[TableEncoder, TargetEncoder]:

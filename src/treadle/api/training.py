@@ -56,6 +56,7 @@ class Training:
     stops_itself:   it may end where going on is not worth it
     holds_rate:     the rate is held, to run out at the end, or before patience ends training
     validation_rows: that the metric is measured on; 0 where that is not known
+    rows_called:    what a row to learn from is, in words
     """
 
     name: str
@@ -79,6 +80,7 @@ class Training:
     stops_itself: bool = False
     holds_rate: bool = False
     validation_rows: int = 0
+    rows_called: str = "rows to learn from"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,7 +130,7 @@ def train(
     if resume:
         _go_on(training, folder, journal)
     else:
-        journal.say("start", f"training {training.name} begins: until {training.until.text}.")
+        journal.say("start", _begins(training))
         say_plan(training, journal, folder.path, saving)
     for topic, sentence in training.sayings:
         journal.say(topic, sentence, step=state.step)
@@ -247,6 +249,11 @@ def _close(watchers: Sequence[Watcher]) -> None:
     for watch in watchers:
         if hasattr(watch, "close"):
             watch.close()
+
+
+def _begins(training: Training) -> str:
+    until = training.until.text.replace(" or ", ", or ")
+    return f"training {training.name} begins: until {until}."
 
 
 def _go_on(training: Training, folder: RunFolder, journal: Journal) -> None:

@@ -22,6 +22,7 @@ from treadle.errors import DivergedError, MemoryFullError
 from treadle.goal import Metric
 from treadle.loop.journal import Journal
 from treadle.loop.until import StopCondition, minutes, steps
+from treadle.report.spoken import raw
 from treadle.study.dials import Dial, changed_in_words, drawn
 from treadle.study.halving import BRACKETS, Bracket, Trial, best_third
 from treadle.watch.forecast_words import duration
@@ -172,13 +173,13 @@ class Tuner:
                 if self._seconds(family, bracket) <= self.budget.left:
                     sentence = (
                         f"{bracket.settings} other settings of the {WORDS[family.name]} are "
-                        f"tried next; {left} of {whole} are left for that."
+                        f"tried next; of {whole} there is {left} left for that."
                     )
                     return {"family": family.name, "bracket": number}, sentence
         sentence = (
-            f"{left} of {whole} are left, too little to try more settings."
+            f"of {whole} there is {left} left, too little to try more settings."
             if undone
-            else f"other settings bring nothing better any more: {left} are not needed."
+            else f"other settings bring nothing better any more: {left} of the time is not needed."
         )
         return {"family": ""}, sentence
 
@@ -298,8 +299,8 @@ class Tuner:
         count = f"{len(tried)} settings" if len(tried) > 1 else "the best setting"
         return (
             f"{count} of the {model} {how} ({duration(seconds / 60)}). The best reaches "
-            f"{self.metric.name} {values[0]:.4f} on validation, the usual settings at full length "
-            f"{values[1]:.4f}; it has {changed_in_words(family.dials, best[0].changes)}."
+            f"{self.metric.name} {raw(values[0])} on validation, the usual settings at full length "
+            f"{raw(values[1])}; it has {changed_in_words(family.dials, best[0].changes)}."
         )
 
 

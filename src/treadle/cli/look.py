@@ -118,8 +118,16 @@ def predict(
     if summary["problems"]:
         terminal.say(
             out_words,
-            f"{summary['problems']:,} of them could not be scored; the column 'problem' says why.",
+            f"{summary['problems']:,} of them {_without_answer(summary['kind'])}; the column "
+            "'problem' says why.",
         )
+
+
+def _without_answer(kind: str) -> str:
+    """Return what is missing in rows with a problem; users not known get what is popular."""
+    if kind == "events":
+        return "have no suggestions, or none of their own"
+    return "could not be scored"
 
 
 def explain(run: RunPath, json: Json = False) -> None:

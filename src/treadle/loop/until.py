@@ -117,7 +117,10 @@ def minutes(count: float) -> StopCondition:
         time = f"{count * 60:.3g} seconds" if count < 2 else f"{count:.3g} minutes"
         return StopReason("minutes", f"the {time} were used up")
 
-    return StopCondition(check, f"{_plain(count)} minutes", max_minutes=count)
+    seconds = round(count * 60)
+    whole = 0 < seconds < 60 and math.isclose(seconds, count * 60)
+    told = f"{seconds} seconds" if whole else f"{_plain(count)} minutes"
+    return StopCondition(check, told, max_minutes=count)
 
 
 def reaches(metric: str, value: float, *, below: bool = False) -> StopCondition:

@@ -180,7 +180,8 @@ def interval(head: Headline) -> str:
         return ""
     meaning = meaning_of(head.metric)
     (_, _, *ends), _ = meaning.say([head.value, head.baseline, head.low, head.high])
-    return f"{' to '.join(sorted_ends(ends, meaning))} (in 95 of 100 draws)"
+    low, high = sorted_ends(ends, meaning)
+    return f"{low} to {high} (in 95 of 100 draws)" if low != high else ""
 
 
 def paired_difference(head: Headline, result: Json) -> tuple[float, float] | None:
@@ -227,8 +228,10 @@ def stop_sentence(result: Json) -> str:
     why = text(stopped.get("sentence")).strip().rstrip(".")
     if why.lower().startswith("training"):
         return capitalised(why) + "."
+    tuned = number(record(result.get("tune")).get("seconds"))
+    also = "" if tuned is None else f" Trying other settings made that {duration(tuned)} in all."
     if why:
-        return f"Training{took}{' and' if took else ''} ended because {why}."
+        return f"Training{took}{' and' if took else ''} ended because {why}.{also}"
     return f"Training{took}." if took else ""
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 from markupsafe import Markup
 
@@ -51,7 +52,8 @@ def whiskers(
     """Return dots with their intervals, one below the other on one axis."""
     ends = [x for row in rows for x in (row.value, row.low, row.high) if x is not None]
     scale = scale or spanning(ends, 12, WIDTH - 12, air=0.08)
-    height = 46 * len(rows) + 44
+    tops = list(accumulate((_height(row) for row in rows), initial=6))
+    height = tops[-1] + 38
     floor = height - 38
     parts = []
     ticks = scale.ticks(5)
@@ -59,26 +61,39 @@ def whiskers(
         parts += [line(scale(value), 4, scale(value), floor, "grid")]
         parts += [label(scale(value), floor + 15, words, "tick middle")]
     parts += [label(WIDTH / 2, floor + 33, axis_words, "axis-words middle")]
-    for place, row in enumerate(rows):
-        parts += _whisker(row, scale, top=46 * place + 6)
+    for row, top in zip(rows, tops, strict=False):
+        parts += _whisker(row, scale, top)
     return drawing(WIDTH, height, says, *parts)
 
 
 def _whisker(row: Whisker, scale: Scale, top: float) -> list[Markup]:
-    middle, kind = top + 30, "ours" if row.ours else "other"
-    words, hover, parts = raw(row.value), f"{row.name}: {raw(row.value)}", []
+    second, kind = top + _height(row) - 46, "ours" if row.ours else "other"
+    middle, hover, parts = second + 30, f"{row.name}: {raw(row.value)}", []
     if row.low is not None and row.high is not None:
-        words += f" [{raw(row.low)}, {raw(row.high)}]"
         hover += f", 95 % interval {raw(row.low)} to {raw(row.high)}"
         parts += _span(scale(row.low), scale(row.high), middle, f"whisker {kind}")
-    words = row.said or words
-    room = int((WIDTH - 30) / (LETTER_WIDTH * (BOLD if row.ours else 1.0))) - len(words)
     return [
         *parts,
         dot(scale(row.value), middle, 4.5, f"dot {kind}", hover),
-        label(12, top + 12, _cut(row.name, room), f"row-name {kind}"),
-        label(WIDTH - 12, top + 12, words, f"row-value end {kind}"),
+        label(12, top + 12, _cut(row.name, _letters(row)), f"row-name {kind}"),
+        label(WIDTH - 12, second + 12, _figure(row), f"row-value end {kind}"),
     ]
+
+
+def _figure(row: Whisker) -> str:
+    known = row.low is not None and row.high is not None
+    span = f" [{raw(row.low)}, {raw(row.high)}]" if known else ""  # type: ignore[arg-type]
+    return row.said or raw(row.value) + span
+
+
+def _letters(row: Whisker) -> int:
+    """Return how many letters fit on a row's line."""
+    return int((WIDTH - 30) / (LETTER_WIDTH * (BOLD if row.ours else 1.0)))
+
+
+def _height(row: Whisker) -> int:
+    """Return a row's height: with a line of its own for a name that does not fit beside."""
+    return 46 if len(row.name) + len(_figure(row)) <= _letters(row) else 62
 
 
 def _span(start: float, end: float, at: float, class_: str) -> list[Markup]:

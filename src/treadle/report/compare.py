@@ -182,8 +182,10 @@ def _time(run: Json) -> str:
 
 
 def _money(run: Json) -> str:
-    cost = number(record(run.get("money")).get("cost"))
-    return "" if cost is None else significant(cost)
+    money = record(run.get("money"))
+    cost, per = number(money.get("cost")), text(money.get("per"))
+    when = {"": "", "year": " a year"}.get(per, f" for every {per}")
+    return "" if cost is None else f"{text(money.get('unit'))}{significant(cost)}{when}"
 
 
 def _asked(entry: Json) -> tuple[str, str, str]:

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from treadle.contracts import Json
+from treadle.goal import METRICS
 from treadle.report.facts import number, record, thinned, whole
 from treadle.report.spoken import significant
 from treadle.report.svg import Frame, Scale, dot, drawing, label, line, path, spanning
 
 Series = list[tuple[float, float]]
+ROOT_OF_LOSS = "root_mean_squared_error"
 LINE_POINTS = 400
 HOVER_POINTS = 60
 
@@ -54,13 +56,25 @@ def series_of(points: Sequence[Json]) -> dict[str, Series]:
 def grouped(series: Mapping[str, Series], metric: str) -> list[tuple[str, dict[str, Series]]]:
     """Return the charts to draw: the losses together, the metric, the others, the rates last.
 
-    Each is (title, its lines by name).
+    Each is (title, its lines by name). Of numbers, what is learned is a mean of squares, and
+    validation is told in the root of it: lines of unlike units do not share a chart.
     """
     losses = {n: s for n, s in series.items() if n in ("train_loss", "validation_loss", "loss")}
-    charts = [("loss", losses)] if losses else []
     rest = [name for name in series if name not in losses]
+    unlike = losses.pop("validation_loss", None) if is_of_numbers(metric) else None
+    if unlike is not None and ROOT_OF_LOSS not in series:
+        series = {**series, ROOT_OF_LOSS: unlike}
+        rest.append(ROOT_OF_LOSS)
+    title = "loss in training" if list(losses) == ["train_loss"] else "loss"
+    charts = [(title, losses)] if losses else []
     rest.sort(key=lambda name: (name.startswith("learning_rate"), name != metric, name))
     return charts + [(name, {name: series[name]}) for name in rest]
+
+
+def is_of_numbers(metric: str) -> bool:
+    """Return whether a metric measures numbers, and nothing else."""
+    known = METRICS.get(metric)
+    return known is not None and set(known.tasks) == {"number"}
 
 
 def curve_chart(

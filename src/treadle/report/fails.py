@@ -15,6 +15,10 @@ from treadle.report.spoken import count_word, in_units, of_hundred, plural
 from treadle.report.svg import spanning
 
 MOST_SUGGESTED = 5
+MISTAKES_THAT_PAY = (
+    "Answers follow what was said of costs or capacity here: a mistake that was worth making "
+    "counts as wrong, too."
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +55,7 @@ class Fails:
     chart: Markup | None
     parts: list[Part]
     noun: str
+    note: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +66,11 @@ class _Words:
     noun: str
     wrong: str
     axis: str
+
+    @property
+    def it(self) -> str:
+        """What stands before `far`, where that has no subject of its own."""
+        return "" if self.wrong.startswith("the ") else "it is "
 
     def far(self, values: Sequence[float]) -> list[str]:
         """Return how values are told, each alone."""
@@ -78,7 +88,7 @@ class _Words:
         return f"{said} of {of}"
 
 
-def fails(findings: Json, kind: str) -> Fails | None:
+def fails(findings: Json, kind: str, result: Json | None = None) -> Fails | None:
     """Return where answers are worst, or None where it was not looked for."""
     told = record(findings.get("fails"))
     mean, rows = number(told.get("mean")), whole(told.get("rows"))
@@ -90,18 +100,32 @@ def fails(findings: Json, kind: str) -> Fails | None:
     if not parts:
         none = (
             f"No part of the data stands out: of {plural(rows, words.noun)} of the validation "
-            f"part it is {words.far([mean])[0]}, and nowhere clearly more. "
-            "The mistakes it was surest of:"
+            f"part {words.it}{words.far([mean])[0]}, and nowhere clearly more."
         )
-        parts = [_with_examples(none, told, target)]
-    return Fails(chart=_chart(told, found, words), parts=parts, noun=words.noun)
+        if words.noun == "moment":  # a miss is a miss: none is surer, and examples stand below
+            parts = [Part(sentence=none)]
+        else:
+            which = "The mistakes it was surest of:" if words.is_share else "Its largest mistakes:"
+            parts = [_with_examples(f"{none} {which}", told, target)]
+    note = MISTAKES_THAT_PAY if words.is_share and follow_costs(result or {}) else ""
+    return Fails(chart=_chart(told, found, words), parts=parts, noun=words.noun, note=note)
 
 
-def fails_in_words(findings: Json, kind: str) -> list[str]:
+def follow_costs(result: Json) -> bool:
+    """Return whether answers follow costs or a capacity, so that some mistakes are wanted."""
+    return bool(record(result.get("money"))) and text(result.get("task")) in (
+        "two_classes",
+        "classes",
+    )
+
+
+def fails_in_words(findings: Json, kind: str, result: Json | None = None) -> list[str]:
     """Return where answers are worst, a sentence a part; nothing where none stands out."""
-    shown = fails(findings, kind)
+    shown = fails(findings, kind, result)
     named = records(record(findings.get("fails")).get("parts"))
-    return [part.sentence for part in shown.parts] if shown and named else []
+    if not shown or not named:
+        return []
+    return [*(part.sentence for part in shown.parts), *filter(None, [shown.note])]
 
 
 def suggestions(findings: Json) -> list[Moment]:
@@ -130,9 +154,8 @@ def _part(entry: Json, words: _Words, rows: int, target: str) -> Part | None:
     if mean is None or rest is None or count is None or not where:
         return None
     here, elsewhere = words.far([mean, rest])
-    it = "" if words.wrong.startswith("the ") else "it is "
     sentence = (
-        f"Where {where} ({int(count):,} of {plural(rows, words.noun)}), {it}{here}; "
+        f"Where {where} ({int(count):,} of {plural(rows, words.noun)}), {words.it}{here}; "
         f"elsewhere {elsewhere}."
     )
     return _with_examples(sentence, entry, target)

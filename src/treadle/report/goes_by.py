@@ -41,7 +41,7 @@ def goes_by(findings: Json, metric: str) -> GoesBy | None:
     ends = [x for row in shown for x in (row.value, row.low, row.high) if x is not None]
     scale = spanning([0.0, *ends], 12, WIDTH - 12, air=0.04)
     says = "; ".join(f"{row.name} {raw(row.value)}" for row in shown)
-    words = f"how much worse {measured} gets when the column is shuffled"
+    words = f"how much worse {measured} gets when shuffled"
     return GoesBy(
         chart=whiskers(shown, words, f"What it goes by: {says}", scale),
         sentences=[capitalised(sentence) for sentence in texts(told.get("sentences"))],

@@ -127,19 +127,36 @@ def _answer(forecasts: Sequence[Json]) -> str:
     metric, times = text(first.get("metric")), f"{step / at:.3g} times"
     times = {"2 times": "twice"}.get(times, times)
     stands = f"{metric} is {significant(now, 4)} now"
-    if low == high or abs(middle - now) < 0.05 * (high - low):
+    if _as_good_as_the_same(first):
         return (
             f"Hardly: {stands}, and with {times} the steps it would most likely be the same "
             f"({significant(low, 4)} to {significant(high, 4)}, in 8 of 10 such cases)."
         )
     mended = share_mended(metric, now, middle)
     how = "It would" if mended is None or mended >= MUCH else "A little"
-    if mended is not None and mended < LITTLE:
+    if hardly(first):
         how = "Hardly"
     return (
         f"{how}: {stands}, and with {times} the steps about {significant(middle, 4)} "
         f"({significant(low, 4)} to {significant(high, 4)}, in 8 of 10 such cases)."
     )
+
+
+def hardly(forecast: Json) -> bool:
+    """Return whether more time would bring as good as nothing."""
+    now, middle = number(forecast.get("best")), number(forecast.get("middle"))
+    if now is None or middle is None or _as_good_as_the_same(forecast):
+        return True
+    mended = share_mended(text(forecast.get("metric")), now, middle)
+    return mended is not None and mended < LITTLE
+
+
+def _as_good_as_the_same(forecast: Json) -> bool:
+    """Return whether a forecast moves by next to nothing, beside how sure it is."""
+    low, middle, high, now = (number(forecast.get(n)) for n in ("low", "middle", "high", "best"))
+    if low is None or middle is None or high is None or now is None:
+        return False
+    return low == high or abs(middle - now) < 0.05 * (high - low)
 
 
 def _checks(events: Sequence[Json]) -> list[str]:

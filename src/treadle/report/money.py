@@ -117,7 +117,12 @@ def _named(money: Json, per: str) -> Markup | None:
 def _row(name: str, figure: Json, key: str = "cost", *, ours: bool = False) -> Whisker | None:
     value = number(figure.get(key))
     low, high = number(figure.get("low")), number(figure.get("high"))
-    return None if value is None else Whisker(name=name, value=value, low=low, high=high, ours=ours)
+    if value is None:
+        return None
+    said = significant(value)
+    if low is not None and high is not None:
+        said += f" [{significant(low)}, {significant(high)}]"
+    return Whisker(name=name, value=value, low=low, high=high, ours=ours, said=said)
 
 
 def _short(name: str) -> str:
@@ -224,8 +229,8 @@ def calibration_note(findings: Json) -> str:
     before, after, low, high = (number(test.get(k)) for k in ("before", "after", "low", "high"))
     if after is None or low is None or high is None:
         return ""
-    span = f"{_points(low)} to {_points(high)}"
-    off = f"On average they are off by {_points(after)} percentage points ({span})"
+    span = "" if _points(low) == _points(high) else f" ({_points(low)} to {_points(high)})"
+    off = f"On average they are off by {_points(after)} percentage points{span}"
     if text(check.get("method")) == "as_is" or before is None:
         return f"{off}, as the model says them."
     return (

@@ -3,47 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from treadle.contracts import Json
 from treadle.folder import RunFolder
 from treadle.report.answer import readable, sentence
 from treadle.report.facts import number, record, records, text, texts
-from treadle.report.noticed import GRAVE, TITLES
+from treadle.report.fails import follow_costs
+from treadle.report.longer import hardly
 from treadle.report.sentences import higher_is_better, share_mended
 from treadle.report.spoken import significant
+from treadle.report.step import Step
+from treadle.report.untrue import gain_of, on_data, on_training, simple_is_better, unlike
 
 MOST_STEPS = 6
 MOST_UNMEASURED = 3
 WORTH_TELLING = 0.005
 """The share of what is wrong that a step must be expected to mend."""
 MANY_ROWS = 2_000
+COSTS_OF = {"number": "too_high=1 too_low=1", "classes": "*>*=1 THIS>THAT=5"}
+MEMBERS = {"neural": "the network", "trees": "the trees"}
 TUNED_BY = "on 13 other tables that took 2.4 % off the error in the mean"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Step:
-    """One thing to do.
-
-    expected: what it should bring, in words; how: the command, or nothing
-    first:    whether figures cannot be trusted before it is done
-    gain:     the share of what is wrong that it is expected to mend; None where not known
-    at_most:  whether that is no more than a bound
-    """
-
-    sentence: str
-    title: str = ""
-    expected: str = ""
-    how: str = ""
-    first: bool = False
-    gain: float | None = None
-    at_most: bool = False
-
-    @property
-    def words(self) -> str:
-        """All of it as one text, for a terminal."""
-        titled = f"{self.title}: {self.sentence}" if self.title else self.sentence
-        return " ".join(filter(None, (titled, self.expected, self.how and f"({self.how})")))
 
 
 def next_steps(run: RunFolder) -> list[Step]:
@@ -51,19 +30,27 @@ def next_steps(run: RunFolder) -> list[Step]:
     result, findings = readable(run, "result.json"), readable(run, "findings.json")
     if not result:
         return []
-    about = [*_on_training(result), *_on_result(result)]
-    urgent = [*_on_data(findings), *(step for step in about if step.first)]
+    about = [*on_training(result, findings), *_on_result(result)]
+    about += unlike(run, result, deep=bool(findings.get("deep")))
+    urgent = [
+        *on_data(findings, result, run),
+        *(step for step in about if step.first),
+        *simple_is_better(result),
+    ]
     others = [step for step in about if not step.first]
     measured = [
         *_more_data(run),
         *_harmful(run),
-        *_wrong_answers(findings),
+        *_wrong_answers(findings, run),
         *_longer(run, result),
     ]
     measured = [step for step in measured if (step.gain or 0.0) >= WORTH_TELLING]
     measured.sort(key=lambda step: -(step.gain or 0.0))
-    open_ones = [*_not_yet(run, result, findings)][:MOST_UNMEASURED]
-    steps = [*urgent, *measured, *others, *_worst_part(findings), *open_ones]
+    said = {step.how for step in about if step.how}
+    open_ones = [step for step in _not_yet(run, result, findings) if step.how not in said]
+    open_ones = open_ones[:MOST_UNMEASURED]
+    worst = [] if follow_costs(result) else [*_worst_part(findings)]  # mistakes are wanted there
+    steps = [*urgent, *measured, *others, *worst, *open_ones]
     once = {step.sentence: step for step in reversed(steps)}
     return list(once.values())[::-1][:MOST_STEPS]
 
@@ -78,38 +65,15 @@ def _on_result(result: Json) -> Iterator[Step]:
         yield Step(sentence=sentence(advice))
 
 
-def _on_data(findings: Json) -> Iterator[Step]:
-    """Yield what makes figures untrue: warnings that say what to do about them."""
+def _wrong_answers(findings: Json, run: RunFolder) -> Iterator[Step]:
+    listed = run.path / "label_errors.csv"
+    how = f"{listed.name} (treadle check … --deep --out FOLDER)"
     for entry in records(findings.get("health")):
-        action, title = text(entry.get("action")), text(entry.get("title"))
-        if text(entry.get("severity")) == "warning" and action and not _gain_of(entry):
-            yield Step(title=title, sentence=sentence(action), first=True)
-
-
-def _on_training(result: Json) -> Iterator[Step]:
-    for entry in records(result.get("verdicts")):
-        action, name = text(entry.get("action")), text(entry.get("name"))
-        if action and entry.get("taken") is not True:
-            title = TITLES.get(name, name.replace("_", " ").capitalize())
-            yield Step(title=title, sentence=sentence(action), first=name in GRAVE)
-
-
-def _gain_of(entry: Json) -> float | None:
-    """Return which share of its mistakes a quick learner lost without the doubted answers."""
-    gain = record(record(entry.get("evidence")).get("gain"))
-    before, after, low = (number(gain.get(key)) for key in ("before", "after", "low"))
-    if not before or after is None or low is None or low <= 0:
-        return None
-    return (before - after) / before
-
-
-def _wrong_answers(findings: Json) -> Iterator[Step]:
-    for entry in records(findings.get("health")):
-        gain = _gain_of(entry)
+        gain, action = gain_of(entry), text(entry.get("action"))
         if gain is not None:
             yield Step(
                 title=text(entry.get("title")),
-                sentence=sentence(text(entry.get("action"))),
+                sentence=sentence(action.replace(how, str(listed)) if listed.exists() else action),
                 expected=f"Should mend {of_what_is_wrong(gain)}, by a quick learner that was "
                 "trained with and without them.",
                 gain=gain,
@@ -159,17 +123,19 @@ def _longer(run: RunFolder, result: Json) -> Iterator[Step]:
     shares = {name: number(share) or 0.0 for name, share in record(result.get("blend")).items()}
     members = {member.name: readable(member, "result.json") for member in run.members()}
     known = {name: part for name, part in members.items() if records(part.get("forecasts"))}
-    name = max(known, key=lambda name: shares.get(name, 0.0), default="")
+    name = max(known or shares, key=lambda name: shares.get(name, 0.0), default="")
     first = next(iter(records((known.get(name) or result).get("forecasts"))), {})
     now, then, metric = number(first.get("best")), number(first.get("middle")), first.get("metric")
     gain = None if now is None or then is None else share_mended(text(metric), now, then)
-    if gain is None or now is None or then is None:
+    if gain is None or now is None or then is None or hardly(first):
         return
+    alone = name and len([share for share in shares.values() if share > 0]) > 1
+    whose = f" of {MEMBERS.get(name, name)} alone" if alone else ""
     yield Step(
         title="Train longer",
-        sentence=f"With twice the steps {text(metric)} is expected at {significant(then, 4)} "
-        f"instead of {significant(now, 4)}.",
-        expected=f"Should mend {of_what_is_wrong(gain)}.",
+        sentence=f"With twice the steps {text(metric)}{whose} is expected at "
+        f"{significant(then, 4)} instead of {significant(now, 4)}.",
+        expected=f"Should mend {of_what_is_wrong(gain)}{' there' if alone else ''}.",
         gain=gain,
     )
 
@@ -211,9 +177,7 @@ def _not_yet(run: RunFolder, result: Json, findings: Json) -> Iterator[Step]:
             how=f"treadle collect {run.path}",
         )
     if kind in ("table", "images") and not record(result.get("money")):
-        words = (
-            "too_high=1 too_low=1" if result.get("task") == "number" else "missed=… false_alarm=…"
-        )
+        words = COSTS_OF.get(text(result.get("task")), "missed=… false_alarm=…")
         yield Step(
             title="Say what a mistake costs",
             sentence="The answers are then chosen to cost least, and the result is told in money.",

@@ -33,7 +33,7 @@ from treadle.report.next_steps import next_steps
 from treadle.report.noticed import noticed
 from treadle.report.paper import style, template, written
 from treadle.report.price_list import price_list
-from treadle.report.sentences import sentence_for
+from treadle.report.sentences import SIMPLE_WAYS, sentence_for
 from treadle.report.spent import spent
 from treadle.report.tuned import tuned
 
@@ -66,7 +66,7 @@ def render(run: RunFolder) -> str:
         **_top(run, result, plan, findings, events),
         **_figures(told_by(result), result, findings),
         **_training(run, head, result, plan, events),
-        **_mistakes(findings, text(run.config.get("kind"))),
+        **_mistakes(findings, text(run.config.get("kind")), result),
         worth=worth(result, findings),
         goes_by=goes_by(findings, head.metric if head else ""),
         price_list=price_list(run),
@@ -134,7 +134,9 @@ def _metric_sentences(head: Headline | None, result: Json, findings: Json) -> li
             head.baseline if head and is_head else None,
             number(entry.get("low")),
             number(entry.get("high")),
-            baseline_name=head.baseline_name if head and is_head else "",
+            baseline_name=SIMPLE_WAYS.get(head.baseline_name, head.baseline_name)
+            if head and is_head
+            else "",
             target=text(findings.get("target")),
             positive=text(findings.get("positive")),
             classes=texts(findings.get("classes")),
@@ -182,7 +184,7 @@ def _pace(result: Json) -> str:
     return ", ".join(filter(None, words))
 
 
-def _mistakes(findings: Json, kind: str) -> Json:
+def _mistakes(findings: Json, kind: str, result: Json) -> Json:
     observed = [
         (p, o, c)
         for entry in records(findings.get("calibration"))
@@ -201,7 +203,7 @@ def _mistakes(findings: Json, kind: str) -> Json:
         "photo_examples": sections.shown_photos(records(findings.get("photo_examples"))),
         "examples": sections.plain_table(findings.get("examples")),
         "items": sections.plain_table(findings.get("items")),
-        "fails": fails(findings, kind),
+        "fails": fails(findings, kind, result),
         "suggestions": suggestions(findings),
     }
 

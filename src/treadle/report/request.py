@@ -41,7 +41,8 @@ def request_text(folder: RunFolder) -> str:
 
 
 def _content(folder: RunFolder) -> Json:
-    request = record(readable(folder, "collect.json").get("request"))
+    found = readable(folder, "collect.json")
+    request = record(found.get("request"))
     if not request:
         raise RunError(
             f"the run at {folder.path} has no request for more data.",
@@ -59,6 +60,7 @@ def _content(folder: RunFolder) -> Json:
             for one in records(request.get("wanted"))
         ],
         "fields": _fields(example),
+        "has_answer": text(found.get("noun")) != "event",
         "photos": _photos(example),
         "example_of": f", {of}" if of else "",
         "left_out": f"and {more} more columns, as in the data so far." if more else "",

@@ -19,6 +19,7 @@ from treadle.report.svg import Scale
 
 PICTURE = re.compile(r"data:image/(?:png|jpeg|webp|gif);base64,[A-Za-z0-9+/]+={0,2}")
 KINDS = {"number": "numbers", "category": "categories", "date": "dates", "left_out": "left out"}
+OF_EVENTS = ("user", "item", "time", "event")
 SEVERITIES = {
     "bad": ("error", "bad", "severe", "serious", "critical", "high"),
     "warn": ("warning", "warn", "medium"),
@@ -176,7 +177,7 @@ def columns(findings: Json) -> list[Column]:
     found = []
     for entry in records(findings.get("columns")):
         name, kind, why = (text(entry.get(key)) for key in ("name", "kind", "why"))
-        known = kind if kind in KINDS else "other"
+        known = kind if kind in (*KINDS, *OF_EVENTS) else "other"
         found.append(Column(name=name, kind=known, words=kind.replace("_", " "), why=why))
     return found
 

@@ -65,12 +65,21 @@ def spent(run: RunFolder, result: Json, metric: str) -> Spent | None:
     if bought and bought.starts and together is not None:
         alone, both = significant(bought.best[-1][1], 4), significant(together, 4)
         if alone != both:
-            told.insert(1, f"That is the best model alone; together they reach {both}.")
+            told.insert(1, _answering(record(result.get("blend")), both))
     told += texts(running.get("sentences"))
     if not told:
         return None
     drawn = [_chart(bought, width) if bought else None for width in (880, 400)]
     return Spent(sentences=told, wide=drawn[0], narrow=drawn[1])
+
+
+def _answering(shares: Json, reached: str) -> str:
+    """Return what those models reach that answer, where the best on its own is another figure."""
+    names = [name for name, share in shares.items() if (number(share) or 0.0) > 0]
+    if len(names) != 1:
+        return f"That is the best model alone; together they reach {reached}."
+    name = {"neural": "the network"}.get(names[0], f"the {names[0]}")
+    return f"That is the best that any of the models reached; {name} alone, as chosen: {reached}."
 
 
 def _bought(run: RunFolder, metric: str) -> Bought | None:
@@ -127,7 +136,9 @@ def _share() -> str:
 
 
 def _of_time(part: float, whole: float) -> str:
-    """Return "3 of 13 seconds", or "40 seconds of 5 minutes"."""
+    """Return "3 of 13 seconds", "40 seconds of 5 minutes", or "second of 5 minutes"."""
+    if part < 1.5:
+        return f"second of {duration(whole)}"
     first, unit = duration(part).rsplit(" ", 1)
     same = duration(whole).endswith(f" {unit.removesuffix('s')}s") and first.isdigit()
     return f"{first} of {duration(whole)}" if same else f"{duration(part)} of {duration(whole)}"

@@ -45,7 +45,7 @@ def explain(run: Path | str) -> list[str]:
     if text(folder.config.get("kind")) != "events":  # a mixture is told in one sentence
         told += [_of_member(member) for member in records(findings.get("members"))]
     told += [*decided(folder), text(findings.get("blend_sentence"))]
-    told += fails_in_words(findings, text(folder.config.get("kind")))
+    told += fails_in_words(findings, text(folder.config.get("kind")), result)
     told += [f"What we noticed: {words}" for words in noticed_in_words(result)]
     head = headline(result)
     if bought := spent(folder, result, head.metric if head else ""):

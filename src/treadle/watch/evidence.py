@@ -92,12 +92,13 @@ class Column:
     name:  as it is said to people: "number 3", "the column 'paid'"
 
     right: the share of a constant answer's errors that it alone takes away
-    next:  the same of the best input that is no copy of it
+    next:  the same of the best input that is no copy of it; None where the look at the data told
+           of it, which measures otherwise and says its figure itself
     """
 
     name: str
     right: float
-    next: float
+    next: float | None
 
 
 @dataclass(frozen=True, kw_only=True)

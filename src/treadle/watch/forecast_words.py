@@ -125,9 +125,12 @@ def number(value: float) -> str:
 
 
 def duration(minutes: float) -> str:
-    """Return "20 seconds", "5 minutes" or "3 hours"."""
+    """Return "under a second", "20 seconds", "5 minutes" or "3 hours"."""
     if minutes < 1.5:
-        return f"{minutes * 60:.0f} seconds"
+        seconds = round(minutes * 60)
+        if seconds <= 1:
+            return "1 second" if seconds else "under a second"
+        return f"{seconds} seconds"
     if minutes < 90:
         return f"{minutes:.0f} minutes"
     return f"{minutes / 60:.1f} hours"

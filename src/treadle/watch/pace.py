@@ -52,9 +52,12 @@ class Pace:
 
     def _say_time(self, state: TrainState, pace: float) -> None:
         left = min((self.max_steps - state.step) * pace, self.max_seconds - state.seconds)
-        step = f"a step takes {pace * 1e3:.3g} ms here"
+        took = f"{pace * 1e3:.3g} ms" if pace < 1 else f"{pace:.3g} seconds"
+        step = f"a step takes {took} here"
+        if left <= 0:
+            return  # the time is up: nothing is ahead
         if math.isfinite(left):
-            sentence = f"{step}, so this takes {duration(left / 60)} more at most."
+            sentence = f"{step}; at that pace this takes {duration(left / 60)} more at most."
         else:
             sentence = f"{step}; how many it takes is not known yet."
         self.journal.say(

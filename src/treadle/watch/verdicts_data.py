@@ -37,16 +37,21 @@ def small_validation(evidence: Evidence) -> Verdict | None:
 def leak(evidence: Evidence) -> Verdict | None:
     """Tell whether one input alone gives the answer away, and nothing else comes near."""
     column = evidence.column
-    if column is None or column.right < ALONE or column.next > NEXT * column.right:
+    if column is None or column.right < ALONE or (column.next or 0.0) > NEXT * column.right:
         return None
+    saw: dict[str, float | str] = {"input": column.name, "tells": round(column.right, 4)}
+    if column.next is None:
+        tells = f"One input, {column.name}, gives the answer away, as the look at the data found"
+    else:
+        saw["next"] = round(column.next, 4)
+        tells = (
+            f"One input, {column.name}, alone tells nearly all of the answer, "
+            f"{column.right:.0%} of it, where the next best tells {max(column.next, 0.0):.0%}"
+        )
     return Verdict(
         name="leak",
         confidence=sureness((1.0 - ALONE) / max(1.0 - column.right, 1e-3), 1.0) * 0.3 + 0.7,
-        sentence=(
-            f"One input, {column.name}, alone tells nearly all of the answer, "
-            f"{column.right:.0%} of it, where the next best tells {max(column.next, 0.0):.0%}: it "
-            "may be known only once the answer is (a leak)."
-        ),
+        sentence=f"{tells}: it may be known only once the answer is (a leak).",
         action="If so, leave that input out: otherwise the result is worthless on new data.",
-        saw={"input": column.name, "tells": round(column.right, 4), "next": round(column.next, 4)},
+        saw=saw,
     )

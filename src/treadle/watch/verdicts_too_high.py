@@ -65,7 +65,8 @@ def _said(evidence: Evidence, every: Sequence[Callable[[Evidence], Sign | None]]
         action=(
             "It was put back to earlier weights and went on with smaller steps."
             if taken
-            else "Train again with a tenth of the learning rate, or leave the rate to Treadle."
+            else "Train again with a tenth of the learning rate, or let Treadle look for one "
+            "(--lr auto)."
         ),
         taken=taken,
         saw=saw,

@@ -18,6 +18,8 @@ CREPT, CREPT_LONGER = 0.12, 0.14
 """What a short training at a higher rate must gain, and a longer one. Sound trainings gain up to
 0.03 and 0.08 of it, models that are too simple 0.1 in a longer one."""
 
+OR_LEAVE_IT = "where you said one, leave it to Treadle."
+
 SURE = 3.0
 """Standard errors, of the differences row by row, from which a difference is no chance."""
 
@@ -50,7 +52,7 @@ def _crept(evidence: Evidence, found: Probe, times: float) -> Verdict:
             f"validation from {before:.3g} to {found.held_out.mean():.3g}, where all "
             f"{evidence.step:,} steps had brought it from {evidence.constant_loss:.3g}."
         ),
-        action=f"Train again with {factor:.2g} times the rate, or leave it to Treadle.",
+        action=f"Train again with {factor:.2g} times the rate; {OR_LEAVE_IT}",
         saw={"factor": factor, "steps": found.steps, "gain": round(gain_of(evidence, found), 4)},
     )
 
@@ -87,7 +89,7 @@ def _slow_from_the_start(evidence: Evidence) -> Verdict:
             f"steps hardly made it better, short trainings did best at {times:.2g} times the rate, "
             "and it was still getting better at the end."
         ),
-        action=f"Train again with {times:.2g} times the rate, or leave it to Treadle.",
+        action=f"Train again with {times:.2g} times the rate; {OR_LEAVE_IT}",
         saw={"better_rate": times},
     )
 
@@ -103,6 +105,6 @@ def _few_rounds(evidence: Evidence) -> Verdict:
             f"{evidence.step:,} rounds at this rate leave at least {left:.0%} of the error that "
             "they began with, whatever the data holds, and it was still falling."
         ),
-        action="Train again with ten times the learning rate, or leave it to Treadle.",
+        action=f"Train again with ten times the rate; {OR_LEAVE_IT}",
         saw={"untouched": round(left, 4), "rounds": evidence.step},
     )

@@ -10,6 +10,9 @@ import pytest
 
 import treadle
 from tests import small
+from treadle.api.collecting.examples import event_example
+from treadle.api.event_data import prepare_events
+from treadle.api.options import FitOptions
 
 
 def log_of(users: int = 60) -> pl.DataFrame:
@@ -44,6 +47,15 @@ def test_events_of_fewer_users_are_learned_from(tmp_path: Path) -> None:
     assert "events to learn from" in found["sentence"]
     if found["request"] is not None:
         assert "Keep who, what and when" in (tmp_path / "run" / "request.html").read_text()
+
+
+def test_an_example_of_an_event_says_what_was_done_by_two_users(tmp_path: Path) -> None:
+    frame = log_of().with_columns(event=pl.lit("bought"))
+    data = prepare_events(FitOptions.of({"data": [], "kind": "events", "event": "event"}), frame)
+    example = event_example(data)
+    names = [name for name, _ in example.fields]
+    assert [row[names.index("event")] for row in example.rows] == ["bought", "bought"]
+    assert len({row[names.index("customer")] for row in example.rows}) == 2
 
 
 @pytest.mark.slow

@@ -13,7 +13,8 @@ import numpy as np
 from treadle.api.collecting.examples import event_example
 from treadle.api.collecting.ground import Array, Ground, Places, Way
 from treadle.api.event_data import EventData, prepare_events
-from treadle.api.event_result import blend_tables, choose_baselines, measure, tables_for
+from treadle.api.event_mix import blend_tables, choose_baselines, tables_for
+from treadle.api.event_result import measure
 from treadle.api.fewer_rows import in_pieces
 from treadle.api.fit_events import events_training
 from treadle.api.machine import files_of

@@ -94,14 +94,19 @@ def _cell(value: Any) -> str:
 
 
 def event_example(data: EventData) -> Example:
-    """Return the columns that say who, what and when, and the two latest events."""
+    """Return the columns that say who, what and when, and two users' latest events."""
     columns = data.encoder.columns.model_dump()
     words = {"user": "who", "item": "what", "time": "when", "event": "what was done"}
     named = [(str(name), words[role], role) for role, name in columns.items() if name]
     frame = data.log.frame
-    last = frame.sort("time").tail(SHOWN_ROWS)
+    last = frame.sort("time").unique("user", keep="last", maintain_order=True).tail(SHOWN_ROWS)
     rows = [
-        [_moment(row[role]) if role == "time" else _cell(row.get(role)) for _, _, role in named]
+        [
+            _moment(row["time"])
+            if role == "time"
+            else _cell(row["kind" if role == "event" else role])
+            for _, _, role in named
+        ]
         for row in last.iter_rows(named=True)
     ]
     return Example(fields=[(name, what) for name, what, _ in named], rows=rows)

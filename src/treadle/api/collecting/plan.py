@@ -57,10 +57,11 @@ def plan_of(ways: Sequence[Way], budget_seconds: float) -> Plan:
                 seconds = curve + parts * of_part
                 return Plan(way=way, repeats=repeats, num_parts=parts, seconds=seconds)
     least = min(_seconds(way, LEAN) for way in ways) / CURVE_SHARE
+    minutes = max(1, round(least / 60 + 0.5))
     raise OptionError(
         f"--budget: {duration(budget_seconds / 60)} is too short: the shortest way takes about "
         f"{duration(least / 60)}.",
-        f'Give it that: --budget "{max(1, round(least / 60 + 0.5))} minutes".',
+        f'Give it that: --budget "{minutes} minute{"" if minutes == 1 else "s"}".',
     )
 
 
