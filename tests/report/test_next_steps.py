@@ -163,7 +163,9 @@ def test_a_simple_model_that_is_surely_cheaper_comes_before_all_that_could_be_me
     money = {"unit": "€", "per": "year", "simple": "A simple model", "rules": [rule]}
     run = make_run(result=result("roc_auc", 0.8, 0.7, 0.9, money=money))
     first = next_steps(run)[0]
-    assert first.title == "Take a simple model instead" and "€200 to 300, a year" in first.sentence
+    assert (
+        first.title == "Take a simple model instead" and "€200 to 300 less a year" in first.sentence
+    )
     maybe = money | {"rules": [rule | {"saved_high": 10.0}]}
     unsure = make_run("unsure", result=result("roc_auc", 0.8, 0.7, 0.9, money=maybe))
     assert "Take a simple model instead" not in titles(unsure)

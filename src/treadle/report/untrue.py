@@ -30,8 +30,8 @@ def simple_is_better(result: Json) -> Iterator[Step]:
         less = f"{text(money.get('unit'))}{significant(-high)} to {significant(-low)}"
         yield Step(
             title="Take a simple model instead",
-            sentence=f"{text(money.get('simple'))} costs less than this one does, by more than "
-            f"luck explains ({less}, {_per(money)}).",
+            sentence=f"{text(money.get('simple'))} costs {less} less {_per(money)} than this one "
+            "does: that is more than luck explains.",
             first=True,
         )
 
