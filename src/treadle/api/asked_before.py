@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from treadle.api.machine import files_of
 from treadle.api.options import FitOptions
@@ -31,6 +32,15 @@ def asked_before(folder: RunFolder, data: Sequence[str] = ()) -> Json:
             "Go to the folder that the run was started from, or say where the data is: --data FILE",
         )
     return asked
+
+
+def asked_again(folder: RunFolder, data: Any = None) -> FitOptions:
+    """Return a run's options; data: a path, or several, where its data lies now, if it was moved.
+
+    Raises: RunError, OptionError.
+    """
+    paths = () if data is None else [data] if not isinstance(data, (list, tuple)) else data
+    return options_of(folder, asked_before(folder, [str(path) for path in paths]))
 
 
 def options_of(folder: RunFolder, asked: Json) -> FitOptions:

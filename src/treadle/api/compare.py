@@ -117,9 +117,8 @@ def _shared_metric(runs: Sequence[_Run]) -> str:
 
 def _facts(run: _Run, metric: str) -> Json:
     result = run.result
-    tuned = (result.get("tune") or {}).get(
-        "seconds"
-    )  # of all trials, the usual training among them
+    # of all trials, the usual training among them
+    tuned = (result.get("tune") or {}).get("seconds")
     money = result.get("money") or {}
     return {
         "name": run.name,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -11,9 +12,11 @@ from treadle.api.options import FitOptions
 from treadle.api.table_data import read_table
 from treadle.contracts import Batch
 from treadle.costs import Costs, parse_costs
+from treadle.data.event_health import check_events
 from treadle.data.events import EncodedLog, EventEncoder, EventLog
 from treadle.data.events_columns import words_of
 from treadle.data.events_windows import moment_cases
+from treadle.data.finding import Finding, counted
 from treadle.data.item_titles import Titles, titles_of
 from treadle.data.item_worth import ItemWorth, item_worth
 from treadle.data.read import read_tables
@@ -66,10 +69,10 @@ class EventData:
             "test": len(self.test.start),
         }
 
-    @property
-    def looked_at(self) -> tuple[pl.DataFrame, tuple[str, ...]]:
-        """What `check_events` looks at: the log, and the kinds of events that are foreseen."""
-        return self.log.frame, self.encoder.goal_kinds
+    @cached_property
+    def findings(self) -> list[Finding]:
+        """What is suspicious about the log, warnings first."""
+        return check_events(self.log.frame, self.encoder.goal_kinds)
 
     def item_counts(self) -> Tensor:
         """Return how often each item comes in the train part, float32 [I]."""
@@ -152,10 +155,9 @@ def _came_later(log: EventLog, encoder: EventEncoder) -> list[str]:
     new = log.frame["item"].filter(~log.frame["item"].is_in(list(encoder.items)))
     if not len(new):
         return []
-    items = "1 item" if new.n_unique() == 1 else f"{new.n_unique():,} items"
     return [
-        f"{len(new):,} events of the test are of {items} that came up only then: "
-        "nobody could suggest them, so they are not counted, neither for nor against."
+        f"{len(new):,} events of the test are of {counted(new.n_unique(), 'item')} that came up "
+        "only then: nobody could suggest them, so they are not counted, neither for nor against."
     ]
 
 

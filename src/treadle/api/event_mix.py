@@ -54,13 +54,14 @@ def weighed(
     Where one simple way alone is surely better than all of them weighed, it alone counts: the
     last is its name then.
     """
-    blend = RecommenderBlend(network, *blend_tables(data.train, data.num_items, choices))
+    simple = tables_for(data.train, data.num_items, choices)
+    blend = RecommenderBlend(network, *blend_tables(data.train, data.num_items, simple))
     found = blend.fit_weights(data.validation, seed=seed)
     crossed = blend.cross_fitted_ndcg(data.validation, k=k, seed=seed)
-    simple = dict(zip(NAMES, tables_for(data.train, data.num_items, choices), strict=True))
-    alone = better_alone(crossed, simple, data.validation, k=k, seed=seed)
+    ways = dict(zip(NAMES, simple, strict=True))
+    alone = better_alone(crossed, ways, data.validation, k=k, seed=seed)
     if alone is not None:
-        return _alone(alone, data, network, choices, journal)
+        return _alone(alone, network, simple, journal)
     mix = Weighed(found.weights, found.shares, float(crossed.mean()))
     parts = ", ".join(f"{WAYS[name]} {words}" for name, words in counts_in_words(mix).items())
     journal.say(
@@ -75,15 +76,10 @@ def weighed(
 
 
 def _alone(
-    name: str,
-    data: EventData,
-    network: Recommender,
-    choices: dict[str, Choice],
-    journal: Journal,
+    name: str, network: Recommender, simple: list[Any], journal: Journal
 ) -> tuple[RecommenderBlend, Weighed, str | None]:
     """Return a mix in which one simple way is all, and say so."""
-    tables = blend_tables(data.train, data.num_items, choices, name)
-    blend = RecommenderBlend(network, *tables)
+    blend = RecommenderBlend(network, *simple)
     counts = {member: float(member == MEMBER_OF[name]) for member in MEMBERS}
     blend.weights.copy_(blend.weights.new_tensor(list(counts.values())))
     journal.say(
@@ -117,22 +113,21 @@ def choose_baselines(data: EventData, seed: int) -> dict[str, Choice]:
 
 def tables_for(log: EncodedLog, num_items: int, choices: dict[str, Choice]) -> list[Any]:
     """Return the simple ways fitted on a log, in the order in which a blend takes them."""
-    return [_fitted(name, log, num_items, choices) for name in NAMES]
-
-
-def _fitted(name: str, log: EncodedLog, num_items: int, choices: dict[str, Choice]) -> Any:
-    return BASELINES[name](log.items, log.times, log.users, num_items, **choices[name].settings)
+    return [
+        BASELINES[name](log.items, log.times, log.users, num_items, **choices[name].settings)
+        for name in NAMES
+    ]
 
 
 def blend_tables(
-    log: EncodedLog, num_items: int, choices: dict[str, Choice], alone: str | None = None
+    log: EncodedLog, num_items: int, simple: list[Any], alone: str | None = None
 ) -> list[Any]:
     """Return the simple ways as the blend takes them: its EASE is held back more than a rival's.
 
-    alone: the one way that answers alone, if one does
+    simple: the ways as rivals, fitted on that log; alone: the one that answers alone, if one does
     """
     if alone is not None:
-        return tables_for(log, num_items, choices)
-    transitions, popularity = (_fitted(name, log, num_items, choices) for name in NAMES[::2])
+        return simple
+    transitions, _, popularity = simple
     ease = Ease.fit(log.items, log.times, log.users, num_items, regularization=BLEND_REGULARIZATION)
     return [transitions, ease, popularity]

@@ -24,16 +24,12 @@ from treadle.api.result import write_result
 from treadle.api.training import Trained
 from treadle.api.where_events_fail import where_events_fail
 from treadle.contracts import Json
-from treadle.data.event_health import check_events
 from treadle.folder import RunFolder
 from treadle.goal import REPORTED, Metric
 from treadle.loop.journal import Journal
 from treadle.models.baseline_choice import Choice
 from treadle.models.ranking import Cases, Scorer, paired_interval, ranking_metrics
-from treadle.models.recommender_blend import (
-    MEMBERS,
-    RecommenderBlend,
-)
+from treadle.models.recommender_blend import MEMBERS, RecommenderBlend
 from treadle.report.sentences import SIMPLE_WAYS
 
 if TYPE_CHECKING:
@@ -59,7 +55,7 @@ def finish(
     validated = _validated(blend, data, metric, mix, seed)
     seen = where_events_fail(data, blend, k, seed)
     rivals = tables_for(data.known, data.num_items, choices)
-    served = blend.refitted(*blend_tables(data.known, data.num_items, choices, alone))
+    served = blend.refitted(*blend_tables(data.known, data.num_items, rivals, alone))
     write_model(folder, data, network, served, choices)
     ours = measure(served, data.test, k, seed)
     keep_measures(folder, *_moments(data), {name: each.numpy() for name, each in ours.items()})
@@ -206,7 +202,7 @@ def _findings(data: EventData, weighed: Weighed, baselines: list[Json]) -> Json:
             for name, words in counts_in_words(weighed).items()
         ],
         "baselines": baselines,
-        "health": [finding.model_dump(mode="json") for finding in check_events(*data.looked_at)],
+        "health": [finding.model_dump(mode="json") for finding in data.findings],
     }
 
 

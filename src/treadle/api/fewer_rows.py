@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from treadle.api.options import FitOptions
-from treadle.api.table_data import PARTS, TableData, encoded, scaled_on_train
+from treadle.api.table_data import TableData, encoded_parts, scaled_on_train
 from treadle.data.leak_scores import text_codes
 from treadle.data.tables import TableEncoder
 
@@ -37,10 +37,7 @@ def on_rows(data: TableData, rows: Places, options: FitOptions) -> TableData:
         encoder=encoder,
         target=target,
         split=parted,
-        parts={
-            name: encoded(data.frame[getattr(parted, name)], encoder, target, options.weight)
-            for name in PARTS
-        },
+        parts=encoded_parts(data.frame, parted, encoder, target, options.weight),
     )
     # what is suspicious about the table was said of all its rows, and takes longer than a fit
     found.__dict__["findings"] = []

@@ -16,7 +16,6 @@ from treadle.api.result import say_findings
 from treadle.api.run import Run
 from treadle.api.training import Training
 from treadle.contracts import Json
-from treadle.data.event_health import check_events
 from treadle.data.fingerprint import fingerprint, unchanged
 from treadle.folder import RunFolder
 from treadle.goal import DEFAULT, Metric, metric_named
@@ -72,7 +71,7 @@ def look(options: FitOptions, frame: Any = None) -> Json:
             if name
         ],
         "rows": data.sizes(),
-        "findings": [finding.model_dump(mode="json") for finding in check_events(*data.looked_at)],
+        "findings": [finding.model_dump(mode="json") for finding in data.findings],
     }
 
 
@@ -84,7 +83,7 @@ def _say_data(
 ) -> None:
     for sentence in data.notes:
         journal.say("data", sentence)
-    say_findings(journal, check_events(*data.looked_at))
+    say_findings(journal, data.findings)
     plan = folder.plan or {}
     folder.write_json(
         "plan.json", plan | {"task": "next_item", "metric": metric.name, "rows": data.sizes()}

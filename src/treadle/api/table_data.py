@@ -129,10 +129,7 @@ def prepare(options: FitOptions, read: ReadResult) -> TableData:
         encoder=encoder,
         target=target,
         split=parted,
-        parts={
-            name: encoded(frame[getattr(parted, name)], encoder, target, options.weight)
-            for name in PARTS
-        },
+        parts=encoded_parts(frame, parted, encoder, target, options.weight),
         notes=[*notes, *plan.notes, *_left_out_words(schema), *parted.notes],
         places=places,
         corrections=overlay,
@@ -223,7 +220,19 @@ def _replanned(
     )
 
 
-def encoded(
+def encoded_parts(
+    frame: pl.DataFrame,
+    parted: Split,
+    encoder: TableEncoder,
+    target: TargetEncoder,
+    weight: str | None,
+) -> dict[PartName, dict[str, NDArray[Any]]]:
+    """Return each part of a table as arrays."""
+    rows = {name: frame[getattr(parted, name)] for name in PARTS}
+    return {name: _encoded(part, encoder, target, weight) for name, part in rows.items()}
+
+
+def _encoded(
     rows: pl.DataFrame, encoder: TableEncoder, target: TargetEncoder, weight: str | None
 ) -> dict[str, NDArray[Any]]:
     """Return rows as arrays: what to learn from, "target", and "weight" where there is one."""

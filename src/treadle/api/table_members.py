@@ -73,7 +73,7 @@ def fit_trees(
     beside: Beside[TreeSettings] | None = None,
 ) -> Member:
     """Train boosted trees; a step is a round over the whole train part."""
-    from treadle.models.trees import Trees
+    from treadle.models.trees import Trees, num_columns, threads_for
 
     usual = partial(tree_settings, data, options)
     settings = beside.taken(usual) if beside else usual()
@@ -82,7 +82,9 @@ def fit_trees(
     sayings = _take_trees(trees, settings.block_rounds, options)
     rounds_before = trees.num_rounds
     # the step is built when the state is: after a resume has put the trees back
-    step = _LazyRound(trees, parts, data, settings, options.seed, place.threads)
+    cells = len(parts["train"]["target"]) * num_columns(data.layout)
+    threads = threads_for(cells, place.threads)
+    step = _LazyRound(trees, parts, data, settings, options.seed, threads)
     training = _tree_training(data, parts, trees, step, options, metric, until, settings, sayings)
     if beside:
         training.sight = None
@@ -302,7 +304,10 @@ def _best_value(trained: Trained) -> float:
 
 
 class _LazyRound:
-    """The boosting step, built at its first call."""
+    """The boosting step, built at its first call.
+
+    most_threads: by how many threads a round may be turned
+    """
 
     def __init__(
         self,
@@ -314,16 +319,8 @@ class _LazyRound:
         threads: int,
     ) -> None:
         self.trees, self.parts, self.layout = trees, parts, data.layout
-        self.settings, self.seed, self.threads = settings, seed, threads
+        self.settings, self.seed, self.most_threads = settings, seed, threads
         self._round: BoostingRound | None = None
-
-    @property
-    def most_threads(self) -> int:
-        """By how many threads a round may be turned: one where there is little work."""
-        from treadle.models.trees import num_columns, threads_for
-
-        cells = len(self.parts["train"]["target"]) * num_columns(self.layout)
-        return threads_for(cells, self.threads)
 
     @property
     def round(self) -> BoostingRound:
@@ -337,7 +334,7 @@ class _LazyRound:
                 self.layout,
                 self.settings,
                 self.seed,
-                self.threads,
+                self.most_threads,
             )
         return self._round
 

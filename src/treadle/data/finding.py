@@ -42,7 +42,12 @@ def with_and(words: list[str]) -> str:
 
 def rows_word(count: int) -> str:
     """Return "1 row" or "1,234 rows"."""
-    return "1 row" if count == 1 else f"{count:,} rows"
+    return counted(count, "row")
+
+
+def counted(count: int, noun: str) -> str:
+    """Return "1 photo" or "1,234 photos"."""
+    return f"1 {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 def of_all(count: int, total: int, things: str = "rows") -> str:

@@ -8,13 +8,7 @@ import polars as pl
 
 from treadle.data.columns import Schema, text_of
 from treadle.data.fading import fading
-from treadle.data.finding import (
-    Finding,
-    of_100,
-    quoted,
-    rows_word,
-    worst_first,
-)
+from treadle.data.finding import Finding, of_100, quoted, rows_word, worst_first
 from treadle.data.later_dates import find_later_dates
 from treadle.data.leak import LEAK, Leak
 from treadle.data.leaks import find_leaks

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from treadle.data.finding import Finding, begun_large, of_all
+from treadle.data.finding import Finding, begun_large, counted, of_all
 from treadle.data.images import threaded
 from treadle.data.photo import decode
 from treadle.errors import DataError
@@ -141,7 +141,7 @@ def _told(
         yield Finding(
             severity="warning",
             title="Photos that look the same have different labels",
-            sentence=f"{_many(len(differing), 'pair')} of photos{sampled} "
+            sentence=f"{counted(len(differing), 'pair')} of photos{sampled} "
             f"{'looks the same and has' if len(differing) == 1 else 'look the same and have'} "
             f"different labels: {told}.",
             evidence={"pairs": len(differing)},
@@ -169,16 +169,12 @@ def _told(
         yield Finding(
             severity="note",
             title="Photos that look the same",
-            sentence=f"{_many(count, 'photo')} of training{sampled} "
+            sentence=f"{counted(count, 'photo')} of training{sampled} "
             f"{'looks' if count == 1 else 'look'} the same as another one there, "
             f"such as {names[one]} and {names[other]}.",
             evidence={"photos": count},
             action="keep one of each where it is the same picture saved again",
         )
-
-
-def _many(count: int, noun: str) -> str:
-    return f"1 {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 def _shared(name: str, count: int, total: int, example: str, sampled: str) -> Finding:

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+from treadle.data.finding import counted
 from treadle.errors import DataError
 
 SUFFIXES = frozenset(".jpg .jpeg .jpe .jfif .mpo .png .webp .bmp .tif .tiff".split())
@@ -72,7 +73,7 @@ def leads_outside(root: Path, file: Path) -> bool:
 
 
 def count_photos(count: int) -> str:
-    return "1 photo" if count == 1 else f"{count:,} photos"
+    return counted(count, "photo")
 
 
 def existing(path: Path | str) -> Path:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from treadle.data.finding import counted
 from treadle.data.photo import Oddity
 from treadle.data.photo_files import count_photos, entries, is_photo, photos_below
 
@@ -81,10 +82,9 @@ def on_folders(root: Path, found: Mapping[Path, Sequence[Path]]) -> list[str]:
             notes.append(f"The folder {folder.name}/ has no photos and is no class.")
         others = [e for e in entries(folder) if e.is_file() and not is_photo(e)]
         if others:
-            are = "1 file in" if len(others) == 1 else f"{len(others):,} files in"
             notes.append(
-                f"{are} {folder.name}/ left out, {others[0].name} the first: photos are read from "
-                "JPEG, PNG, WebP, BMP and TIFF."
+                f"{counted(len(others), 'file')} in {folder.name}/ left out, {others[0].name} the "
+                "first: photos are read from JPEG, PNG, WebP, BMP and TIFF."
             )
     return notes
 

@@ -21,7 +21,7 @@ from treadle.models import boosting_losses, tree_text
 from treadle.models.lightgbm_threads import at_most
 from treadle.models.tree_arrays import Array, TreeArrays, joined, no_trees
 from treadle.models.tree_settings import TreeSettings
-from treadle.models.trees import Trees, columns_of, num_columns, threads_for
+from treadle.models.trees import Trees, columns_of, num_columns
 
 if TYPE_CHECKING:
     import lightgbm
@@ -59,9 +59,8 @@ class BoostingRound:
     ) -> None:
         self.trees, self.layout, self.settings = trees, layout, settings
         self.block_rounds = settings.block_rounds
-        cells = len(train["target"]) * num_columns(layout)
-        self._seed, self._num_threads = seed, threads_for(cells, num_threads)
-        self.threads = self._num_threads
+        self._seed, self._num_threads = seed, num_threads
+        self.threads = num_threads
         self._target, self._weight = train["target"], train.get("weight")
         self._train = _Part(train, layout, self._parameters(0), None)
         self._validation = (
@@ -103,8 +102,11 @@ class BoostingRound:
         if self._booster is None:
             assert self.trees.validation_scores is not None, "there is no validation part"
             return self.trees.validation_scores
+        return self._scores_by(self._booster.eval_valid)
+
+    def _scores_by(self, evaluate: Callable[[_Metric], object]) -> Tensor:
         with at_most(self.threads):
-            return _captured(self._booster.eval_valid, self.layout.num_outputs)
+            return _captured(evaluate, self.layout.num_outputs)
 
     def so_far(self) -> Trees:
         """Return a copy of all rounds done, those of the unfinished block included."""
@@ -154,10 +156,9 @@ class BoostingRound:
     def _close_block(self) -> None:
         self.trees.append(self._block_arrays())
         if self._booster is not None:
-            outputs = self.layout.num_outputs
-            self.trees.train_scores = _captured(self._booster.eval_train, outputs)
+            self.trees.train_scores = self._scores_by(self._booster.eval_train)
             if self._validation is not None:
-                self.trees.validation_scores = _captured(self._booster.eval_valid, outputs)
+                self.trees.validation_scores = self._scores_by(self._booster.eval_valid)
         self._booster, self._filled = None, []
 
     def _block_arrays(self) -> TreeArrays:

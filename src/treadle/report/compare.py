@@ -16,7 +16,7 @@ from treadle.report.facts import number, record, records, text, texts, whole
 from treadle.report.longer import best_so_far
 from treadle.report.paper import style, template, written
 from treadle.report.sentences import higher_is_better, meaning_of, sentence_for
-from treadle.report.spoken import duration, plural, raw, significant
+from treadle.report.spoken import duration, per_words, plural, raw, significant
 from treadle.report.svg import Frame, Scale, drawing, label, path, spanning
 
 COLOURS = ("train", "ours", "usual")
@@ -183,9 +183,8 @@ def _time(run: Json) -> str:
 
 def _money(run: Json) -> str:
     money = record(run.get("money"))
-    cost, per = number(money.get("cost")), text(money.get("per"))
-    when = {"": "", "year": " a year"}.get(per, f" for every {per}")
-    return "" if cost is None else f"{text(money.get('unit'))}{significant(cost)}{when}"
+    cost, per = number(money.get("cost")), per_words(text(money.get("per")))
+    return "" if cost is None else f"{text(money.get('unit'))}{significant(cost)} {per}".rstrip()
 
 
 def _asked(entry: Json) -> tuple[str, str, str]:

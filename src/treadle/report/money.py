@@ -10,7 +10,7 @@ from treadle.contracts import Json
 from treadle.report.charts import WIDTH, Whisker, whiskers
 from treadle.report.each_period import each_period
 from treadle.report.facts import number, pairs, record, records, text, texts
-from treadle.report.spoken import significant
+from treadle.report.spoken import per_words, significant
 from treadle.report.svg import Frame, Scale, dot, drawing, label, line, path, spanning
 
 CELLS = {"caught": (0, 0), "missed": (0, 1), "false_alarm": (1, 0), "passed": (1, 1)}
@@ -60,7 +60,7 @@ def worth(result: Json, findings: Json) -> Worth | None:
     if not money:
         return None
     in_money = bool(money.get("in_money"))
-    per = "a year" if money.get("per") == "year" else f"for every {text(money.get('per'))}"
+    per = per_words(text(money.get("per")))
     curve, note = _curve(money, record(findings.get("money_curve")), per)
     return Worth(
         title="What it is worth" if in_money else "What it finds",

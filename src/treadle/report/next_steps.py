@@ -10,7 +10,7 @@ from treadle.report.answer import readable, sentence
 from treadle.report.facts import number, record, records, text, texts
 from treadle.report.fails import follow_costs
 from treadle.report.longer import hardly
-from treadle.report.sentences import higher_is_better, share_mended
+from treadle.report.sentences import MODEL_WORDS, higher_is_better, share_mended
 from treadle.report.spoken import significant
 from treadle.report.step import Step
 from treadle.report.untrue import gain_of, on_data, on_training, simple_is_better, unlike
@@ -21,7 +21,6 @@ WORTH_TELLING = 0.005
 """The share of what is wrong that a step must be expected to mend."""
 MANY_ROWS = 2_000
 COSTS_OF = {"number": "too_high=1 too_low=1", "classes": "*>*=1 THIS>THAT=5"}
-MEMBERS = {"neural": "the network", "trees": "the trees"}
 TUNED_BY = "on 13 other tables that took 2.4 % off the error in the mean"
 
 
@@ -130,7 +129,7 @@ def _longer(run: RunFolder, result: Json) -> Iterator[Step]:
     if gain is None or now is None or then is None or hardly(first):
         return
     alone = name and len([share for share in shares.values() if share > 0]) > 1
-    whose = f" of {MEMBERS.get(name, name)} alone" if alone else ""
+    whose = f" of {MODEL_WORDS.get(name, name)} alone" if alone else ""
     yield Step(
         title="Train longer",
         sentence=f"With twice the steps {text(metric)}{whose} is expected at "

@@ -16,6 +16,7 @@ SIMPLE_WAYS = {
     "recent popularity": "suggesting what is popular now",
 }
 """Simple ways to suggest, in words."""
+MODEL_WORDS = {"neural": "the network", "trees": "the trees"}
 
 Numbers = Sequence["float | None"]
 Said = tuple[list[str], str]

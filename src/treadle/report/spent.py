@@ -13,7 +13,7 @@ from treadle.folder import RunFolder
 from treadle.report.curves import Series
 from treadle.report.facts import number, record, text, texts, thinned
 from treadle.report.longer import best_so_far
-from treadle.report.sentences import higher_is_better
+from treadle.report.sentences import MODEL_WORDS, higher_is_better
 from treadle.report.spoken import duration, significant
 from treadle.report.svg import Frame, Scale, dot, drawing, label, line, path, spanning
 
@@ -58,6 +58,19 @@ class Bought:
 
 def spent(run: RunFolder, result: Json, metric: str) -> Spent | None:
     """Return what training bought, and what it and answering cost; None where neither is known."""
+    bought, told = _told(run, result, metric)
+    if not told:
+        return None
+    drawn = [_chart(bought, width) if bought else None for width in (880, 400)]
+    return Spent(sentences=told, wide=drawn[0], narrow=drawn[1])
+
+
+def spent_in_words(run: RunFolder, result: Json, metric: str) -> list[str]:
+    """Return the same in sentences alone."""
+    return _told(run, result, metric)[1]
+
+
+def _told(run: RunFolder, result: Json, metric: str) -> tuple[Bought | None, list[str]]:
     running = record(result.get("running"))
     bought = _bought(run, metric)
     told = _sentences(bought, running) if bought else []
@@ -66,11 +79,7 @@ def spent(run: RunFolder, result: Json, metric: str) -> Spent | None:
         alone, both = significant(bought.best[-1][1], 4), significant(together, 4)
         if alone != both:
             told.insert(1, _answering(record(result.get("blend")), both))
-    told += texts(running.get("sentences"))
-    if not told:
-        return None
-    drawn = [_chart(bought, width) if bought else None for width in (880, 400)]
-    return Spent(sentences=told, wide=drawn[0], narrow=drawn[1])
+    return bought, told + texts(running.get("sentences"))
 
 
 def _answering(shares: Json, reached: str) -> str:
@@ -78,7 +87,7 @@ def _answering(shares: Json, reached: str) -> str:
     names = [name for name, share in shares.items() if (number(share) or 0.0) > 0]
     if len(names) != 1:
         return f"That is the best model alone; together they reach {reached}."
-    name = {"neural": "the network"}.get(names[0], f"the {names[0]}")
+    name = MODEL_WORDS.get(names[0], f"the {names[0]}")
     return f"That is the best that any of the models reached; {name} alone, as chosen: {reached}."
 
 

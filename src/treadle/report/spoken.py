@@ -13,6 +13,11 @@ def count_word(count: int) -> str:
     return SMALL[count] if 0 <= count < len(SMALL) else f"{count:,}"
 
 
+def per_words(per: str) -> str:
+    """Return what money is told for: "a year", or "for every 1,000 cases"; nothing for nothing."""
+    return {"": "", "year": "a year"}.get(per, f"for every {per}")
+
+
 def plural(count: int, word: str) -> str:
     """Return "1 row" or "1,200 rows"."""
     many = word[:-1] + "ies" if word.endswith("y") else word + "s"

@@ -11,7 +11,7 @@ from treadle.report.answer import sentence
 from treadle.report.facts import number, record, records, text, texts
 from treadle.report.noticed import GRAVE, TITLES
 from treadle.report.sentences import share_mended
-from treadle.report.spoken import significant
+from treadle.report.spoken import per_words, significant
 from treadle.report.step import Step
 
 SIMPLE = "a simple model"
@@ -27,17 +27,14 @@ def simple_is_better(result: Json) -> Iterator[Step]:
         low, high = number(rule.get("saved_low")), number(rule.get("saved_high"))
         if text(rule.get("name")) != SIMPLE or low is None or high is None or high >= 0:
             continue
-        less = f"{text(money.get('unit'))}{significant(-high)} to {significant(-low)}"
+        less = f"{text(money.get('unit'))}{significant(-high)} to {significant(-low)} less"
+        per = per_words(text(money.get("per")))
         yield Step(
             title="Take a simple model instead",
-            sentence=f"{text(money.get('simple'))} costs {less} less {_per(money)} than this one "
-            "does: that is more than luck explains.",
+            sentence=f"{text(money.get('simple'))} costs {less} {per} than this one does: that is "
+            "more than luck explains.",
             first=True,
         )
-
-
-def _per(money: Json) -> str:
-    return "a year" if money.get("per") == "year" else f"for every {text(money.get('per'))}"
 
 
 def unlike(run: RunFolder, result: Json, *, deep: bool) -> Iterator[Step]:

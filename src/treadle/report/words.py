@@ -18,7 +18,7 @@ from treadle.report.next_steps import next_steps
 from treadle.report.noticed import noticed_in_words
 from treadle.report.price_list import priced_in_words
 from treadle.report.sentences import sentence_for
-from treadle.report.spent import spent
+from treadle.report.spent import spent_in_words
 
 __all__ = ["explain", "runs_table", "sentence_for"]
 
@@ -48,8 +48,7 @@ def explain(run: Path | str) -> list[str]:
     told += fails_in_words(findings, text(folder.config.get("kind")), result)
     told += [f"What we noticed: {words}" for words in noticed_in_words(result)]
     head = headline(result)
-    if bought := spent(folder, result, head.metric if head else ""):
-        told += bought.sentences
+    told += spent_in_words(folder, result, head.metric if head else "")
     told += would_longer_help(folder)
     told += [f"Would more data help? {words}" for words in collect_in_words(folder)[:1]]
     told += collect_in_words(folder)[1:]

@@ -88,14 +88,14 @@ def _fit(
     fewer = replace(data, train=_some(data.train, rows))
     k = int(metric.split("@")[1])
     choices = choose_baselines(fewer, seed)
+    tables = tables_for(fewer.train, data.num_items, choices)
     if way.models == ("simple",):
-        tables = tables_for(fewer.train, data.num_items, choices)
         found = [measure(one, data.validation, k, seed)[metric].numpy() for one in tables]
         return max(found, key=lambda values: float(values.mean()))
     from treadle.models.recommender_blend import RecommenderBlend
 
     network = _network(fewer, options.model_copy(update={"seed": seed}))
-    blend = RecommenderBlend(network, *blend_tables(fewer.train, data.num_items, choices))
+    blend = RecommenderBlend(network, *blend_tables(fewer.train, data.num_items, tables))
     blend.fit_weights(data.validation, seed=seed)
     values: Array = measure(blend, data.validation, k, seed)[metric].numpy()
     return values

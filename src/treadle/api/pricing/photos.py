@@ -16,11 +16,12 @@ import polars as pl
 from numpy.typing import NDArray
 
 from treadle.api.as_answered import group_codes, image_part
-from treadle.api.asked_before import asked_before, options_of
+from treadle.api.asked_before import asked_again
 from treadle.api.corrections import corrected_answers, photo_overlay
 from treadle.api.goal_of import read_goal
 from treadle.api.image_data import ImageData, features_of, prepare_images
 from treadle.api.options import FitOptions
+from treadle.api.place import use_threads
 from treadle.api.pricing.asked import Asking
 from treadle.api.pricing.ground import Ground, Told, changed_words, group_cells
 from treadle.api.pricing.recipe import Recipe, until_of
@@ -43,10 +44,8 @@ def photo_ground(run: RunFolder, data: Any = None) -> Ground:
     """Find a finished run's photos again and return what its forks share. Raises: UserError."""
     import torch
 
-    paths = () if data is None else [data] if not isinstance(data, (list, tuple)) else data
-    options = options_of(run, asked_before(run, [str(path) for path in paths]))
-    if options.threads:
-        torch.set_num_threads(options.threads)
+    options = asked_again(run, data)
+    use_threads(options)
     photos = prepare_images(options)
     metric = metric_named(options.metric or DEFAULT[photos.target.task], photos.target.task)
     marks = fingerprint(photos.frame.select("hash", "label"))

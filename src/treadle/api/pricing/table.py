@@ -11,17 +11,18 @@ import numpy as np
 import polars as pl
 
 from treadle.api.as_answered import group_codes, stretches, table_part
-from treadle.api.asked_before import asked_before, options_of
+from treadle.api.asked_before import asked_again, options_of
 from treadle.api.deciding import deciding, reported
 from treadle.api.fit_data import are_paths
 from treadle.api.goal_of import read_goal
 from treadle.api.machine import files_of
 from treadle.api.options import FitOptions
+from treadle.api.place import use_threads
 from treadle.api.pricing.asked import Asked, Asking, read_without
 from treadle.api.pricing.ground import Ground, Told, changed_words
 from treadle.api.pricing.recipe import blend_words, recipe_of
 from treadle.api.pricing.things import Thing, each_value, find_thing
-from treadle.api.table_data import PARTS, TableData, encoded, prepare, read_table, scaled_on_train
+from treadle.api.table_data import TableData, encoded_parts, prepare, read_table, scaled_on_train
 from treadle.data.cuts import time_seconds
 from treadle.data.fingerprint import fingerprint, unchanged
 from treadle.data.hashing import hash_rows
@@ -47,8 +48,7 @@ def table_ground(run: RunFolder, data: Any = None) -> Ground:
 
     frame = None if data is None or are_paths(data) else data
     options = _options(run, data, frame)
-    if options.threads:
-        torch.set_num_threads(options.threads)
+    use_threads(options)
     own = [options.corrections] if options.corrections else []
     files = files_of([*options.data, *options.validation, *options.test, *own])
     with unchanged(files):
@@ -77,8 +77,7 @@ def table_ground(run: RunFolder, data: Any = None) -> Ground:
 def _options(run: RunFolder, data: Any, frame: Any) -> FitOptions:
     if frame is not None:
         return options_of(run, dict(run.config["options"]))
-    paths = () if data is None else [data] if not isinstance(data, (list, tuple)) else data
-    return options_of(run, asked_before(run, [str(path) for path in paths]))
+    return asked_again(run, data)
 
 
 def _clusters(data: TableData, options: FitOptions) -> Any:
@@ -196,10 +195,7 @@ def forked(
         encoder=encoder,
         target=target,
         split=parted,
-        parts={
-            name: encoded(frame[getattr(parted, name)], encoder, target, options.weight)
-            for name in PARTS
-        },
+        parts=encoded_parts(frame, parted, encoder, target, options.weight),
         notes=[],
     )
     vars(found)["findings"] = []  # the place of a cached_property: forks are not looked at again
